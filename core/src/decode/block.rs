@@ -1,0 +1,22 @@
+//! A block of whole lines: the only thing that crosses from a source's thread to a lane.
+
+use crate::model::{ConnId, SourceId, TimeUs};
+use crate::sync::Lease;
+
+/// Whole lines of one connection, file or batch of datagrams. The last line may lack its LF only at
+/// the end of a plain stream; datagrams are joined with LF.
+#[derive(Debug)]
+pub struct Block {
+    /// The bytes.
+    pub bytes: Lease,
+    /// The declared source.
+    pub source: SourceId,
+    /// The connection, file or socket.
+    pub conn: ConnId,
+    /// Number of the block's first non-empty line on its connection, from 1.
+    pub first_line: u64,
+    /// Byte offset behind the block's last byte on its connection or file.
+    pub end_offset: u64,
+    /// When it was received, by the daemon's clock.
+    pub arrival: TimeUs,
+}
