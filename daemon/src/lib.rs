@@ -1,1 +1,7 @@
-//! ebbd daemon.
+//! The ebbd daemon: everything that touches the world around [`ebbd_core`].
+//!
+//! Threads: one per source, one per lane, one committer, one judge, one writer; tokio serves
+//! subscribers, HTTP and control only. See ARCHITECTURE.md for the picture.
+
+pub mod command;
+pub mod journal;

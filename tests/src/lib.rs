@@ -1,1 +1,1 @@
-//! x
+//! Tests that cross processes, and what they share.

@@ -1,0 +1,59 @@
+//! The commands: what is typed, where it goes, which exit code comes back.
+//!
+//! In: arguments. Out: 0 success, 1 "ran, and the answer is no", 2 usage or configuration, 3 I/O
+//! trouble or an unreachable daemon. Must not know: how anything is counted or judged.
+
+mod completions;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Success.
+pub const OK: i32 = 0;
+/// It ran, and the answer is no.
+pub const NO: i32 = 1;
+/// A usage or configuration error.
+pub const USAGE: i32 = 2;
+/// I/O trouble, or a daemon that cannot be reached.
+pub const TROUBLE: i32 = 3;
+
+/// Counts order events and says, with evidence, when orders fall.
+#[derive(Debug, Parser)]
+#[command(name = "ebbd", version, about, long_about = None, max_term_width = 100)]
+#[command(
+    after_help = "Example: ebbd demo      (a simulated shop, an outage, its alarm; nothing else needed)"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell
+    #[command(hide = true)]
+    Completions(completions::CompletionsArgs),
+    /// Write the man pages
+    #[command(hide = true)]
+    Man(completions::ManArgs),
+}
+
+/// Reads the arguments, runs the command, gives its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    ExitCode::from(u8::try_from(dispatch(cli.command)).unwrap_or(3))
+}
+
+fn dispatch(command: Command) -> i32 {
+    match command {
+        Command::Completions(args) => completions::completions(args, &mut Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
+    }
+}
