@@ -3,7 +3,7 @@
 use super::{Slice, TimeUs};
 
 /// A change marker: something was deployed, flagged, configured, rolled back, promoted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Mark {
     /// The giver's own name of the marker: the same id again replaces it. Made from the content if absent.
     pub id: String,
