@@ -39,6 +39,9 @@ pub struct SealedMinute {
     pub revision: u32,
     /// Rows sorted by key. In a revision above 0: only what is new.
     pub rows: Vec<SealedRow>,
+    /// Rows of this minute that were handed out before it was sealed (an orderly stop while it was
+    /// open). They are judged with `rows`, and never written again. Mostly empty.
+    pub earlier: Vec<SealedRow>,
     /// What is believed to be missing.
     pub completeness: Completeness,
     /// Each source and origin of the stream, the silent ones too; empty in revisions above 0.
@@ -48,8 +51,13 @@ pub struct SealedMinute {
 }
 
 impl SealedMinute {
-    /// Events of the watched rows.
+    /// All that is known of the minute at its seal: what the judge counts. A key may come twice.
+    pub fn judged_rows(&self) -> impl Iterator<Item = &SealedRow> {
+        self.rows.iter().chain(&self.earlier)
+    }
+
+    /// Events of the watched rows, those handed out earlier included.
     pub fn watched_count(&self) -> i64 {
-        self.rows.iter().filter(|row| row.key.watched).map(|row| row.count).sum()
+        self.judged_rows().filter(|row| row.key.watched).map(|row| row.count).sum()
     }
 }
