@@ -15,3 +15,5 @@ pub mod decode;
 pub mod detect;
 
 pub mod alarm;
+
+pub mod simulate;

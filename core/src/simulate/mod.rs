@@ -1,0 +1,13 @@
+//! A seeded shop: events and minute counts with seasons, noise, incidents of known truth and late data.
+//!
+//! In: a [`ShopSpec`] and a seed. Out: the same orders for the same seed, minute by minute, in any
+//! order of asking. Used by the demo, the load generator and the tests.
+//! Must not know: how anything is counted or judged.
+
+mod draw;
+mod event;
+mod season;
+mod shop;
+
+pub use event::SimulatedEvent;
+pub use shop::{Choice, Incident, Shop, ShopSpec};
