@@ -159,6 +159,7 @@ impl Shop {
             minute,
             revision: 0,
             rows,
+            earlier: Vec::new(),
             completeness: Completeness::whole(),
             sources: Vec::new(),
             sealed_at: minute.end(),
