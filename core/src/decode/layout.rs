@@ -1,0 +1,205 @@
+//! Where wanted fields can stand in a record: every spelling of every dotted path, as a small tree of
+//! keys whose leaves are numbered slots.
+//!
+//! `cart.feature` may be the key `cart.feature`, or the key `feature` of the object `cart`; with more
+//! dots, any mixture (`attributes` → `http.method`). Each spelling has its own slot, so that a later
+//! duplicate of a key replaces exactly what the earlier one brought.
+
+use std::ops::Range;
+
+use super::record::{Kind, Record, Value};
+
+/// With more dots than this only the two plain spellings are looked for: all in one key, all nested.
+const MIXED_DOTS: usize = 4;
+
+/// A wanted field, by its place in the layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FieldId(usize);
+
+/// A key of an object and what is wanted of its value.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    key: Box<str>,
+    /// The slot of the value itself.
+    pub(super) slot: Option<usize>,
+    /// The node of the value's keys, if it is an object.
+    pub(super) child: Option<usize>,
+    /// Every slot at or below this key.
+    pub(super) beneath: Range<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    edges: Vec<Edge>,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    path: Box<str>,
+    /// Slots of its spellings, the one with the fewest keys first.
+    slots: Vec<usize>,
+}
+
+/// The wanted fields of a source and their slots.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    nodes: Vec<Node>,
+    fields: Vec<Field>,
+    slots: usize,
+}
+
+impl Layout {
+    /// The node of a record's own keys.
+    pub(super) const ROOT: usize = 0;
+
+    /// A layout of `paths`; doubles are fine.
+    pub(super) fn new<'p>(paths: impl IntoIterator<Item = &'p str>) -> Layout {
+        let mut fields: Vec<Field> = Vec::new();
+        let mut tree = Tree::default();
+        for path in paths {
+            if fields.iter().any(|field| *field.path == *path) {
+                continue;
+            }
+            for keys in spellings(path) {
+                tree.plant(&keys, fields.len());
+            }
+            fields.push(Field { path: path.into(), slots: Vec::new() });
+        }
+        let mut layout = Layout { nodes: Vec::new(), fields, slots: 0 };
+        tree.flatten(&mut layout);
+        layout
+    }
+
+    /// Slots that a record needs.
+    pub(super) fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// The field of a path that was given to [`Layout::new`].
+    pub(super) fn field(&self, path: &str) -> Option<FieldId> {
+        self.fields.iter().position(|field| *field.path == *path).map(FieldId)
+    }
+
+    /// The edge of `key` at `node`. Keys mostly come in one order, so the edge at `hint` is tried first.
+    pub(super) fn find(&self, node: usize, hint: usize, key: &str) -> Option<usize> {
+        let edges = &self.nodes[node].edges;
+        match edges.get(hint) {
+            Some(edge) if *edge.key == *key => Some(hint),
+            _ => edges.iter().position(|edge| *edge.key == *key),
+        }
+    }
+
+    /// The edge that [`Layout::find`] found.
+    pub(super) fn edge(&self, node: usize, at: usize) -> &Edge {
+        &self.nodes[node].edges[at]
+    }
+
+    /// The slot of a flat key: of formats that don't nest.
+    pub(super) fn flat_slot(&self, key: &str) -> Option<usize> {
+        self.find(Self::ROOT, 0, key).and_then(|at| self.edge(Self::ROOT, at).slot)
+    }
+
+    /// The value of a field: its first spelling that is there.
+    pub(super) fn value(&self, record: &Record, field: FieldId) -> Value {
+        let found = self.fields[field.0].slots.iter().map(|&slot| record.values[slot]);
+        found.into_iter().find(|value| value.kind != Kind::Missing).unwrap_or_default()
+    }
+}
+
+/// The keys of every spelling of a dotted path: `a.b.c` as `[a.b.c]`, `[a, b.c]`, `[a.b, c]`, `[a, b, c]`.
+fn spellings(path: &str) -> Vec<Vec<&str>> {
+    let parts: Vec<&str> = path.split('.').collect();
+    let dots = parts.len() - 1;
+    if dots > MIXED_DOTS {
+        return vec![vec![path], parts];
+    }
+    let mut all: Vec<Vec<&str>> = (0..1u32 << dots).map(|cuts| cut_at(path, cuts)).collect();
+    all.sort_by_key(Vec::len);
+    all
+}
+
+/// Cuts `path` at those dots whose bit is set in `cuts`.
+fn cut_at(path: &str, cuts: u32) -> Vec<&str> {
+    let (mut keys, mut start) = (Vec::new(), 0);
+    for (nth, (at, _)) in path.match_indices('.').enumerate() {
+        if cuts & (1 << nth) != 0 {
+            keys.push(&path[start..at]);
+            start = at + 1;
+        }
+    }
+    keys.push(&path[start..]);
+    keys
+}
+
+/// The tree while it grows, before slots are numbered.
+#[derive(Default)]
+struct Tree {
+    branches: Vec<(String, Option<usize>, Tree)>,
+}
+
+impl Tree {
+    fn plant(&mut self, keys: &[&str], field: usize) {
+        let Some((key, rest)) = keys.split_first() else { return };
+        let at = self.branches.iter().position(|branch| branch.0 == *key).unwrap_or_else(|| {
+            self.branches.push(((*key).to_owned(), None, Tree::default()));
+            self.branches.len() - 1
+        });
+        match rest {
+            [] => self.branches[at].1 = Some(field),
+            _ => self.branches[at].2.plant(rest, field),
+        }
+    }
+
+    /// Adds this tree's nodes to `layout`, numbering slots so that all beneath a key are neighbours.
+    fn flatten(self, layout: &mut Layout) -> usize {
+        let node = layout.nodes.len();
+        layout.nodes.push(Node::default());
+        for (key, field, below) in self.branches {
+            let first = layout.slots;
+            let slot = field.map(|field| {
+                layout.slots += 1;
+                layout.fields[field].slots.push(first);
+                first
+            });
+            let child = (!below.branches.is_empty()).then(|| below.flatten(layout));
+            let edge = Edge { key: key.into(), slot, child, beneath: first..layout.slots };
+            layout.nodes[node].edges.push(edge);
+        }
+        node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_path_has_its_slot() {
+        assert_eq!(spellings("a"), [["a"]]);
+        assert_eq!(spellings("a.b"), [vec!["a.b"], vec!["a", "b"]]);
+        assert_eq!(spellings("a.b.c").len(), 4);
+        assert_eq!(spellings("a.b.c.d.e.f.g").len(), 2);
+        let layout = Layout::new(["cart.feature", "ts", "cart", "ts", "cart.id"]);
+        assert_eq!(layout.slots(), 6);
+        let at = layout.find(Layout::ROOT, 0, "cart").unwrap();
+        let cart = layout.edge(Layout::ROOT, at);
+        assert_eq!(cart.beneath.len(), 3, "cart itself, its feature, its id");
+        assert!(cart.slot.is_some() && layout.find(cart.child.unwrap(), 7, "id").is_some());
+        assert_eq!(layout.flat_slot("nothing"), None);
+    }
+
+    #[test]
+    fn the_first_spelling_that_is_there_is_the_value() {
+        let layout = Layout::new(["a.b"]);
+        let mut record = Record::new(layout.slots());
+        let field = layout.field("a.b").unwrap();
+        assert_eq!(layout.value(&record, field).kind, Kind::Missing);
+        let nested =
+            layout.find(Layout::ROOT, 0, "a").map(|at| layout.edge(Layout::ROOT, at).child.unwrap()).unwrap();
+        let slot = layout.edge(nested, layout.find(nested, 0, "b").unwrap()).slot.unwrap();
+        record.values[slot].kind = Kind::Bool;
+        assert_eq!(layout.value(&record, field).kind, Kind::Bool);
+        record.values[layout.flat_slot("a.b").unwrap()].kind = Kind::Text;
+        assert_eq!(layout.value(&record, field).kind, Kind::Text);
+    }
+}
