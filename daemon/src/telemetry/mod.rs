@@ -1,0 +1,129 @@
+//! What the daemon knows of itself: counters, latencies, the text that Prometheus scrapes, the status
+//! report, logging.
+//!
+//! In: figures from every stage, as plain atomics. Out: [`Telemetry::exposition`], [`StatusReport`].
+//! Must not know: sockets, what any stage does with its figures, how an order looks.
+
+mod cell;
+mod exposition;
+mod latency;
+mod logging;
+mod stages;
+mod status;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::utils::CachePadded;
+
+pub use cell::{Counter, Gauge, Ratio};
+pub use exposition::{Exposition, TextFormat};
+pub use latency::{Latency, LatencyRecorder, LatencySummary};
+pub use logging::{LoggingError, start_logging};
+pub use stages::{
+    AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JudgeCounters,
+    LaneCounters, RejectCounters, SourceCounters, StoreCounters, StreamCounters,
+};
+pub use status::{
+    AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
+    SourceStatus, StatusReport, StreamStatus,
+};
+
+/// Every figure of the running daemon. Shared by reference; each field is written by its own stage.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// When the daemon started.
+    pub started: Instant,
+    /// The process as a whole.
+    pub daemon: DaemonGauges,
+    /// One per declared source, in the configuration's order.
+    pub sources: Vec<(String, Arc<SourceCounters>)>,
+    /// One per lane; padded, because each belongs to another thread.
+    pub lanes: Vec<Arc<CachePadded<LaneCounters>>>,
+    /// One per declared stream, in the configuration's order.
+    pub streams: Vec<(String, Arc<StreamCounters>)>,
+    /// Refused lines by reason.
+    pub rejects: RejectCounters,
+    /// The committer.
+    pub committer: CommitterCounters,
+    /// The judge.
+    pub judge: JudgeCounters,
+    /// The Parquet writer.
+    pub store: StoreCounters,
+    /// The alarm socket.
+    pub alarm_socket: AlarmSocketCounters,
+    /// HTTP.
+    pub http: HttpCounters,
+    /// The control socket.
+    pub control: ControlCounters,
+    /// How long things take.
+    pub latencies: Latencies,
+}
+
+/// How long things take, in microseconds of real time.
+#[derive(Debug)]
+pub struct Latencies {
+    /// From a block's arrival until it is counted.
+    pub block: Latency,
+    /// From an epoch marker until every lane's delta is merged.
+    pub epoch: Latency,
+    /// Judging one sealed minute of one stream.
+    pub judge: Latency,
+    /// From the moment a minute is due until its alarm records are handed to the alarm socket.
+    pub alarm: Latency,
+    /// Writing one Parquet file, fsync included.
+    pub roll: Latency,
+}
+
+impl Latencies {
+    fn new() -> Latencies {
+        Latencies {
+            block: Latency::new("ebbd_block_age_seconds", "From the arrival of a block until it is counted."),
+            epoch: Latency::new("ebbd_epoch_seconds", "From an epoch marker until all deltas are merged."),
+            judge: Latency::new("ebbd_judge_seconds", "Judging one sealed minute of one stream."),
+            alarm: Latency::new("ebbd_alarm_seconds", "From a due minute until its alarm records are out."),
+            roll: Latency::new("ebbd_roll_seconds", "Writing one Parquet file, fsync included."),
+        }
+    }
+
+    /// Every latency, with the name that people read.
+    pub fn all(&self) -> [(&'static str, &Latency); 5] {
+        [
+            ("block counted", &self.block),
+            ("epoch", &self.epoch),
+            ("judge", &self.judge),
+            ("alarm", &self.alarm),
+            ("roll", &self.roll),
+        ]
+    }
+}
+
+impl Telemetry {
+    /// Zeroed figures for these sources, streams and number of lanes.
+    pub fn new(sources: &[&str], streams: &[&str], lanes: usize) -> Telemetry {
+        Telemetry {
+            started: Instant::now(),
+            daemon: DaemonGauges::default(),
+            sources: sources.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
+            lanes: (0..lanes).map(|_| Arc::default()).collect(),
+            streams: streams.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
+            rejects: RejectCounters::default(),
+            committer: CommitterCounters::default(),
+            judge: JudgeCounters::default(),
+            store: StoreCounters::default(),
+            alarm_socket: AlarmSocketCounters::default(),
+            http: HttpCounters::default(),
+            control: ControlCounters::default(),
+            latencies: Latencies::new(),
+        }
+    }
+
+    /// Percentiles of every latency that has been measured, for the status report.
+    pub fn latency_status(&self) -> Vec<LatencyStatus> {
+        let measured = self.latencies.all().into_iter().map(|(name, latency)| (name, latency.summary()));
+        measured
+            .filter(|(_, summary)| summary.count > 0)
+            .map(|(name, summary)| LatencyStatus::of(name, &summary))
+            .collect()
+    }
+}

@@ -1,0 +1,196 @@
+//! The figures of each stage: one struct per stage, one line per figure. The line's comment is the help
+//! text that Prometheus shows, its string the family's name (counters get `_total` when written).
+
+use ebbd_core::model::Reason;
+
+use super::cell::{Cell, Counter, Gauge, Ratio, Value};
+
+/// One figure as it is exposed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) value: Value,
+}
+
+/// A stage's figures, always in the same order and number.
+pub(super) trait Readings {
+    fn readings(&self) -> Vec<Reading>;
+}
+
+macro_rules! figures {
+    ($(#[doc = $stage:literal] pub struct $name:ident {
+        $(#[doc = $help:literal] $field:ident: $cell:ident = $family:literal),+ $(,)?
+    })+) => {$(
+        #[doc = $stage]
+        #[derive(Debug, Default)]
+        pub struct $name { $(#[doc = $help] pub $field: $cell),+ }
+
+        impl Readings for $name {
+            fn readings(&self) -> Vec<Reading> {
+                vec![$(Reading { name: $family, help: $help.trim_ascii(), value: self.$field.value() }),+]
+            }
+        }
+    )+};
+}
+
+figures! {
+    /// The process as a whole.
+    pub struct DaemonGauges {
+        /// Whether recovery is over and events are being counted (1) or not (0).
+        ready: Gauge = "ebbd_ready",
+        /// Whether something is held up that a person should look at, such as a failing disk.
+        degraded: Gauge = "ebbd_degraded",
+        /// When the process started, in unix time.
+        start_time: Ratio = "ebbd_start_time_seconds",
+    }
+
+    /// What one source did.
+    pub struct SourceCounters {
+        /// Lines received.
+        lines: Counter = "ebbd_source_lines",
+        /// Bytes received.
+        bytes: Counter = "ebbd_source_bytes",
+        /// Blocks handed to lanes.
+        blocks: Counter = "ebbd_source_blocks",
+        /// Connections, files or peers that are open.
+        connections: Gauge = "ebbd_source_connections",
+        /// Connections, files or peers ever opened.
+        opened: Counter = "ebbd_source_opened",
+        /// Connections refused because the limit was reached.
+        refused: Counter = "ebbd_source_refused",
+        /// Lines shed because a queue was full (datagrams only).
+        shed_lines: Counter = "ebbd_source_shed_lines",
+        /// Times that a full queue or an empty pool held the source back.
+        waits: Counter = "ebbd_source_waits",
+        /// Datagrams that the kernel dropped before they were received.
+        kernel_datagrams: Counter = "ebbd_source_kernel_dropped_datagrams",
+        /// Errors while accepting or reading.
+        errors: Counter = "ebbd_source_errors",
+        /// How far behind the wall clock its events are, in seconds.
+        lag: Ratio = "ebbd_source_lag_seconds",
+    }
+
+    /// What one lane did.
+    pub struct LaneCounters {
+        /// Blocks parsed and counted.
+        blocks: Counter = "ebbd_lane_blocks",
+        /// Lines parsed.
+        lines: Counter = "ebbd_lane_lines",
+        /// Blocks waiting in its queue.
+        queued: Gauge = "ebbd_lane_queued_blocks",
+        /// Times that its queue was found full.
+        full: Counter = "ebbd_lane_queue_full",
+    }
+
+    /// What became of one stream.
+    pub struct StreamCounters {
+        /// Events counted.
+        events: Counter = "ebbd_stream_events",
+        /// Of the counted: events that came after their minute was sealed.
+        late: Counter = "ebbd_stream_late_events",
+        /// Lines refused that name this stream.
+        rejected: Counter = "ebbd_stream_rejected_lines",
+        /// Events counted under the catch-all value because the series limit was reached.
+        other: Counter = "ebbd_stream_other_events",
+        /// Live series.
+        series: Gauge = "ebbd_stream_series",
+        /// End of the newest sealed minute, in unix time.
+        complete_to: Ratio = "ebbd_stream_complete_to_timestamp_seconds",
+        /// Believed fraction of the newest sealed minute's data that arrived.
+        completeness: Ratio = "ebbd_stream_completeness_ratio",
+        /// Watched slices.
+        slices: Gauge = "ebbd_stream_watched_slices",
+        /// Watched slices that are still learning.
+        learning: Gauge = "ebbd_stream_learning_slices",
+    }
+
+    /// What the committer did.
+    pub struct CommitterCounters {
+        /// Epoch markers that have passed every lane.
+        epochs: Counter = "ebbd_committer_epochs",
+        /// Minutes sealed.
+        sealed: Counter = "ebbd_committer_seals",
+        /// Revisions of sealed minutes that late events made.
+        revisions: Counter = "ebbd_committer_revisions",
+        /// Change markers taken in.
+        marks: Counter = "ebbd_committer_marks",
+        /// Ledger entries that did not balance; anything but zero is a bug.
+        unbalanced: Counter = "ebbd_committer_unbalanced_entries",
+    }
+
+    /// What the judge did.
+    pub struct JudgeCounters {
+        /// Sealed minutes judged.
+        minutes: Counter = "ebbd_judge_judged",
+        /// Verdicts given.
+        verdicts: Counter = "ebbd_judge_verdicts",
+        /// Alarm records made.
+        records: Counter = "ebbd_judge_records",
+        /// Alarms that are open.
+        open_alarms: Gauge = "ebbd_judge_open_alarms",
+        /// Sealed minutes waiting to be judged.
+        queued: Gauge = "ebbd_judge_queued",
+    }
+
+    /// What the Parquet writer did.
+    pub struct StoreCounters {
+        /// Files written.
+        files: Counter = "ebbd_store_files",
+        /// Rows written.
+        rows: Counter = "ebbd_store_rows",
+        /// Bytes written.
+        bytes: Counter = "ebbd_store_bytes",
+        /// Writes that failed and were tried again.
+        errors: Counter = "ebbd_store_errors",
+        /// Batches waiting to be written.
+        queued: Gauge = "ebbd_store_queued_batches",
+    }
+
+    /// What the alarm socket did.
+    pub struct AlarmSocketCounters {
+        /// Subscribers that are connected.
+        subscribers: Gauge = "ebbd_alarm_subscribers",
+        /// Subscribers that ever connected.
+        connected: Counter = "ebbd_alarm_subscribers_connected",
+        /// Subscribers turned away because the limit was reached.
+        refused: Counter = "ebbd_alarm_subscribers_refused",
+        /// Subscribers closed because they took nothing for minutes.
+        stalled: Counter = "ebbd_alarm_subscribers_stalled",
+        /// Alarm records published.
+        published: Counter = "ebbd_alarm_records_published",
+        /// Published records that found the inbox full and are told as gaps.
+        inbox_full: Counter = "ebbd_alarm_records_inbox_full",
+        /// Lines sent to subscribers.
+        sent: Counter = "ebbd_alarm_lines_sent",
+        /// Gaps told to subscribers.
+        gaps: Counter = "ebbd_alarm_gaps",
+        /// Lines from subscribers that could not be understood.
+        bad_lines: Counter = "ebbd_alarm_bad_lines",
+    }
+
+    /// What the HTTP server did.
+    pub struct HttpCounters {
+        /// Requests answered.
+        requests: Counter = "ebbd_http_requests",
+    }
+
+    /// What the control socket did.
+    pub struct ControlCounters {
+        /// Requests answered.
+        requests: Counter = "ebbd_control_requests",
+        /// Requests refused or not understood.
+        refused: Counter = "ebbd_control_requests_refused",
+    }
+}
+
+/// Refused lines, by reason.
+#[derive(Debug, Default)]
+pub struct RejectCounters([Counter; Reason::ALL.len()]);
+
+impl RejectCounters {
+    /// The counter of `reason`.
+    pub fn of(&self, reason: Reason) -> &Counter {
+        &self.0[reason as usize]
+    }
+}
