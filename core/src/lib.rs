@@ -16,4 +16,7 @@ pub mod detect;
 
 pub mod alarm;
 
+#[cfg(feature = "columns")]
+pub mod columns;
+
 pub mod simulate;
