@@ -4,5 +4,6 @@
 //! subscribers, HTTP and control only. See ARCHITECTURE.md for the picture.
 
 pub mod command;
+pub mod config;
 pub mod journal;
 pub mod telemetry;

@@ -1,0 +1,46 @@
+//! The configuration: as written → as checked.
+//!
+//! In: the text of a TOML file and what it is checked against (host name, cores). Out: a [`Config`] in
+//! which everything is resolved and bounded, or every [`Problem`] of the text at once.
+//! Must not know: how anything is bound, counted or stored.
+
+mod calendar;
+mod checked;
+mod detect;
+mod duration;
+mod facts;
+mod fields;
+mod find;
+mod funnel;
+mod limits;
+mod listen;
+mod names;
+mod nearest;
+mod outlet;
+mod parquet;
+mod problem;
+mod read;
+mod route;
+mod size;
+mod source;
+mod stream;
+mod unserved;
+mod watching;
+mod written;
+mod zones;
+
+#[cfg(test)]
+mod tests;
+
+pub use checked::{
+    CalendarEntry, CalendarTime, Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig,
+    OutletKind, ParquetConfig, RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings,
+};
+pub use duration::{duration_text, parse_duration_us};
+pub use facts::{ConfigDiff, StreamChange, StreamDiff};
+pub use find::ConfigError;
+pub use limits::MemoryBound;
+pub use nearest::nearest;
+pub use problem::Problem;
+pub use read::Checked;
+pub use size::{parse_size, size_text};

@@ -1,0 +1,265 @@
+//! What a tired person reads.
+
+use super::*;
+
+#[test]
+fn a_misspelt_key() {
+    insta::assert_snapshot!(errors("[stream.orders]\ndimensions = [\"marketplace\"]\nminloss = 5\n"), @r"
+    ebbd.toml:3:1: error: unknown key `minloss` in [stream.orders]
+        3 | minloss = 5
+          | ^^^^^^^
+          = did you mean `min_loss`?
+    ");
+}
+
+#[test]
+fn a_wrong_type() {
+    insta::assert_snapshot!(errors("lanes = \"two\"\n\n[limits]\nseries = 1.5\nmemory = 1073741824\n"), @r#"
+    ebbd.toml:1:9: error: `lanes` must be a whole number without quotes, but this is a text
+        1 | lanes = "two"
+          |         ^^^^^
+          = write lanes = 0
+    ebbd.toml:4:10: error: `series` must be a whole number without quotes, but this is a number with a point
+        4 | series = 1.5
+          |          ^^^
+          = write series = 200000
+    ebbd.toml:5:10: error: `memory` must be a size in quotes, but this is a whole number
+        5 | memory = 1073741824
+          |          ^^^^^^^^^^
+          = write memory = "1GiB"
+    "#);
+}
+
+#[test]
+fn a_bad_duration() {
+    insta::assert_snapshot!(errors("[stream.orders]\nseal = \"5 sec\"\nlateness = 7\nfuture = \"9d\"\n"), @r#"
+    ebbd.toml:2:8: error: `seal`: "5 sec" lacks a unit
+        2 | seal = "5 sec"
+          |        ^^^^^^^
+          = write a number and a unit without a space: "250ms", "30s", "5m", "1h30m", "7d"
+    ebbd.toml:3:12: error: `lateness` must be a duration in quotes, but this is a whole number
+        3 | lateness = 7
+          |            ^
+          = write lateness = "7s" (units: ms, s, m, h, d, w)
+    ebbd.toml:4:10: error: `future` = 9d is out of bounds
+        4 | future = "9d"
+          |          ^^^^
+          = allowed: 0s to 1d
+    "#);
+}
+
+#[test]
+fn an_unknown_stream() {
+    let text = "[stream.orders]\n[stream.shipments]\n\n[source.shop]\ntype = \"unix\"\n\
+                listen = \"/run/ebbd/events.sock\"\nstream = \"order\"\n";
+    insta::assert_snapshot!(errors(text), @r#"
+    ebbd.toml:7:10: error: [source.shop] names the unknown stream "order"
+        7 | stream = "order"
+          |          ^^^^^^^
+          = did you mean "orders"? Declared: orders, shipments; another needs a [stream.order]
+    "#);
+}
+
+#[test]
+fn an_unknown_source_type_and_format() {
+    let text = "[source.bus]\ntype = \"kafka\"\n[source.b]\ntype = \"tpc\"\nlisten = \"0.0.0.0:1\"\nformat = \"json\"\n";
+    insta::assert_snapshot!(errors(text), @r#"
+    ebbd.toml:2:8: error: unknown source type "kafka"
+        2 | type = "kafka"
+          |        ^^^^^^^
+          = known: unix, unix_datagram, tcp, udp, file, stdin, http
+    ebbd.toml:4:8: error: unknown source type "tpc"
+        4 | type = "tpc"
+          |        ^^^^^
+          = did you mean "tcp"? known: unix, unix_datagram, tcp, udp, file, stdin, http
+    ebbd.toml:6:10: error: unknown format "json"
+        6 | format = "json"
+          |          ^^^^^^
+          = did you mean "ndjson"? known: ndjson, influx, statsd
+    "#);
+}
+
+#[test]
+fn broken_toml_is_told_like_everything_else() {
+    insta::assert_snapshot!(errors("lanse = 2\nlanes = \n[stream.orders\ntime = \"ts\n"), @r"
+    ebbd.toml:1:1: error: unknown key `lanse` at the top of the file
+        1 | lanse = 2
+          | ^^^^^
+          = did you mean `lanes`?
+    ebbd.toml:2:9: error: string values must be quoted, expected literal string
+        2 | lanes = 
+          |         ^
+          = this is not TOML; what stands below is checked once it is
+    ebbd.toml:3:15: error: unclosed table, expected `]`
+        3 | [stream.orders
+          |               ^
+          = this is not TOML; what stands below is checked once it is
+    ");
+}
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let text = r#"
+data_dri = "/var/lib/ebbd"
+view = "half"
+[streams.orders]
+time = "ts"
+[stream.orders]
+dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
+sums = { amount = { scale = 12, curency = "currency" } }
+watched = { statis = ["placed"] }
+watch = ["marketplace", ["markeplace"]]
+timezone = { default = "Europe/Berlim", by = "country" }
+roll = "5m"
+[source.a]
+listen = "127.0.0.1:7780"
+type = "tcp"
+path = "/x"
+mode = "0660"
+[source.b]
+type = "unix"
+listen = "relative.sock"
+mode = 660
+[detect]
+false_alarms = 1
+[alarms]
+listen = "relative.sock"
+"#;
+    insta::assert_snapshot!(errors(text), @r#"
+    ebbd.toml:2:1: error: unknown key `data_dri` at the top of the file
+        2 | data_dri = "/var/lib/ebbd"
+          | ^^^^^^^^
+          = did you mean `data_dir`?
+    ebbd.toml:3:8: error: `view` can't be "half"
+        3 | view = "half"
+          |        ^^^^^^
+          = write "whole" (all of the shop's events come here) or "part" (one host of many)
+    ebbd.toml:4:2: error: unknown section [streams]
+        4 | [streams.orders]
+          |  ^^^^^^^
+          = did you mean `stream`?
+    ebbd.toml:7:30: error: "minute" is a column of ebbd's own and can't be a dimension
+        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
+          |                              ^^^^^^^^
+          = give it another name: { name = "minute_", field = "minute" }
+    ebbd.toml:7:40: error: the columns `marketplace` and `Marketplace` differ only in case
+        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
+          |                                        ^^^^^^^^^^^^^
+          = give one of them another name: { name = "…", field = "…" }
+    ebbd.toml:7:55: error: this entry of `dimensions` has no name
+        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
+          |                                                       ^^^^^^^^^^^^^^^
+          = add name = "…"
+    ebbd.toml:8:29: error: `scale` = 12 is out of bounds
+        8 | sums = { amount = { scale = 12, curency = "currency" } }
+          |                             ^^
+          = allowed: 0 to 9
+    ebbd.toml:8:33: error: unknown key `curency` in the sum `amount`
+        8 | sums = { amount = { scale = 12, curency = "currency" } }
+          |                                 ^^^^^^^
+          = did you mean `currency`?
+    ebbd.toml:9:13: error: [stream.orders] has no dimension "statis"
+        9 | watched = { statis = ["placed"] }
+          |             ^^^^^^
+          = its dimensions: marketplace, minute, Marketplace
+    ebbd.toml:10:10: error: `watch` must be a list of lists of dimensions, but this is a text
+       10 | watch = ["marketplace", ["markeplace"]]
+          |          ^^^^^^^^^^^^^
+          = write watch = [[], ["marketplace"], ["marketplace", "feature"]]
+    ebbd.toml:10:26: error: [stream.orders] has no dimension "markeplace"
+       10 | watch = ["marketplace", ["markeplace"]]
+          |                          ^^^^^^^^^^^^
+          = did you mean "marketplace"?
+    ebbd.toml:11:24: error: "Europe/Berlim" is no time zone
+       11 | timezone = { default = "Europe/Berlim", by = "country" }
+          |                        ^^^^^^^^^^^^^^^
+          = did you mean "Europe/Berlin"?
+    ebbd.toml:11:46: error: [stream.orders] has no dimension "country"
+       11 | timezone = { default = "Europe/Berlim", by = "country" }
+          |                                              ^^^^^^^^^
+          = its dimensions: marketplace, minute, Marketplace
+    ebbd.toml:11:46: error: `by` needs `zones`
+       11 | timezone = { default = "Europe/Berlim", by = "country" }
+          |                                              ^^^^^^^^^
+          = add zones = { US = "America/New_York" }
+    ebbd.toml:12:1: error: unknown key `roll` in [stream.orders]
+       12 | roll = "5m"
+          | ^^^^
+          = `roll` belongs in [parquet]
+    ebbd.toml:13:9: error: [source.a] would listen where `http` does (tcp 127.0.0.1:7780)
+       13 | [source.a]
+          |         ^
+          = give one of them another `listen`
+    ebbd.toml:16:1: error: a source of type "tcp" has no `path`
+       16 | path = "/x"
+          | ^^^^
+          = its own keys: listen, ack, connections, partial_line
+    ebbd.toml:17:1: error: a source of type "tcp" has no `mode`
+       17 | mode = "0660"
+          | ^^^^
+          = its own keys: listen, ack, connections, partial_line
+    ebbd.toml:18:9: error: [source.b] would listen where [alarms] does (path relative.sock)
+       18 | [source.b]
+          |         ^
+          = give one of them another `listen`
+    ebbd.toml:21:8: error: `mode` must be octal text, but this is a whole number
+       21 | mode = 660
+          |        ^^^
+          = write mode = "0660"
+    ebbd.toml:23:16: error: `false_alarms` must be a rate in quotes, but this is a whole number
+       23 | false_alarms = 1
+          |                ^
+          = write false_alarms = "1 per week"
+    "#);
+}
+
+#[test]
+fn what_is_not_acted_on_is_said() {
+    insta::assert_snapshot!(warnings(WHOLE), @r#"
+    ebbd.toml:35:10: warning: EBBD/1 greetings are not answered yet: lines are counted, never acknowledged
+       35 | ack    = true
+          |          ^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:47:9: warning: [source.telegraf]: sources of type "http" are not served yet
+       47 | [source.telegraf]
+          |         ^^^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:58:2: warning: funnels are not judged yet
+       58 | [funnel.shipped]
+          |  ^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:67:3: warning: the calendar is not applied yet: alarms on these days are judged like any other day's
+       67 | [[calendar]]
+          |   ^^^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:75:2: warning: alarms are not sent to outlets yet: use the alarm socket or `ebbd watch --exec`
+       75 | [outlet.pager]
+          |  ^^^^^^
+          = the configuration is valid and will take effect with a later release
+    "#);
+}
+
+#[test]
+fn what_deserves_a_word_is_said() {
+    let text = "view = \"part\"\n[stream.orders]\ndimensions = [\"status\", \"shop\"]\n\
+                watched = { status = \"placed\" }\nid = [\"order_id\"]\nwatch = [[\"shop\", \"shop\"]]\n\
+                [stream.b]\ndedupe = \"1m\"\n[source.s]\ntype = \"stdin\"\nstream = \"b\"\n";
+    insta::assert_snapshot!(warnings(text), @r#"
+    ebbd.toml:1:8: warning: view = "part" is not judged as shares yet: counts fall when a balancer moves traffic away
+        1 | view = "part"
+          |        ^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:5:6: warning: `id` ignores `status`, which `watched` filters by
+        5 | id = ["order_id"]
+          |      ^^^^^^^^^^^^
+          = add "status" to `id`, unless the id is new for every event: else only the first of an order's status values counts
+    ebbd.toml:6:9: warning: [stream.orders] is not watched as a whole
+        6 | watch = [["shop", "shop"]]
+          |         ^^^^^^^^^^^^^^^^^^
+          = add []: it is what says that everything is down
+    ebbd.toml:8:1: warning: `dedupe` does nothing without `id`
+        8 | dedupe = "1m"
+          | ^^^^^^
+          = add id = ["order_id", "status"], or remove `dedupe`
+    "#);
+}

@@ -1,0 +1,41 @@
+//! What this release accepts but does not act on yet, told as warnings: one place to shorten.
+
+use super::checked::SourceKind;
+use super::written::{Item, Section};
+
+const LATER: &str = "the configuration is valid and will take effect with a later release";
+
+/// Sections that are checked and then left alone.
+const SECTIONS: [(&str, &str); 3] = [
+    ("outlet", "alarms are not sent to outlets yet: use the alarm socket or `ebbd watch --exec`"),
+    ("calendar", "the calendar is not applied yet: alarms on these days are judged like any other day's"),
+    ("funnel", "funnels are not judged yet"),
+];
+
+/// Warns of the sections of the whole file that nothing acts on.
+pub(super) fn warn_sections(root: &Section<'_>) {
+    for (key, message) in SECTIONS {
+        if let Some(item) = root.get(key) {
+            root.findings.warning(&item.key_span, message, LATER);
+        }
+    }
+}
+
+/// Warns of `view = "part"`.
+pub(super) fn warn_view(item: &Item<'_>) {
+    let message =
+        "view = \"part\" is not judged as shares yet: counts fall when a balancer moves traffic away";
+    item.findings.warning(&item.span, message, LATER);
+}
+
+/// Warns of source types and promises that are not kept yet.
+pub(super) fn warn_source(source: &Section<'_>, kind: &SourceKind, ack: Option<bool>) {
+    if matches!(kind, SourceKind::Http { .. }) {
+        let message = format!("{}: sources of type \"http\" are not served yet", source.name);
+        source.findings.warning(&source.span, message, LATER);
+    }
+    if let Some(item) = source.get("ack").filter(|_| ack == Some(true) && kind.is_stream()) {
+        let message = "EBBD/1 greetings are not answered yet: lines are counted, never acknowledged";
+        source.findings.warning(&item.span, message, LATER);
+    }
+}
