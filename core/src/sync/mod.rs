@@ -1,7 +1,16 @@
-//! What crosses threads and is not crossbeam's: the buffer pool, and small lock-free signals.
+//! What crosses threads and is not crossbeam's: the buffer pool, the doorbell, the tally.
 //!
-//! In: buffers. Out: leases that find their way home. Must not know: what the bytes mean.
+//! In: buffers, rings, counts. Out: leases that find their way home, "wake it", sums.
+//! Must not know: what the bytes mean, threads (who sleeps and how is the caller's).
 
+mod atomic;
+mod doorbell;
 mod pool;
+mod tally;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
+
+pub use doorbell::Doorbell;
 pub use pool::{Lease, Pool};
+pub use tally::Tally;
