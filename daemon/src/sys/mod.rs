@@ -1,0 +1,21 @@
+//! The operating system, as far as the standard library leaves it out: clock, disk, datagrams by the
+//! batch, kernel drop counters, peers, inherited sockets, wake-ups. `unsafe` is allowed here only.
+//!
+//! In: file descriptors and paths. Out: safe calls and the traits [`Clock`] and [`Disk`].
+//! Must not know: events, sources, configuration.
+
+mod activation;
+mod clock;
+mod datagram;
+mod disk;
+mod meminfo;
+mod peer;
+mod wake;
+
+pub use activation::{Inherited, ListenerKind};
+pub use clock::{Clock, ManualClock, ScaledClock, WallClock};
+pub use datagram::{DatagramBatch, ReceiveBuffer, request_receive_buffer};
+pub use disk::{Disk, DiskFile, RealDisk};
+pub use meminfo::socket_drops;
+pub use peer::{Peer, peer_credentials};
+pub use wake::Wake;
