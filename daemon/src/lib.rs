@@ -6,4 +6,6 @@
 pub mod command;
 pub mod config;
 pub mod journal;
+pub mod lane;
+pub mod sys;
 pub mod telemetry;
