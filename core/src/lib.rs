@@ -8,10 +8,12 @@
 //! (`tests/tidy.rs` checks that).
 
 pub mod model;
+pub mod simd;
 pub mod sync;
 
 pub mod decode;
 
+pub mod baseline;
 pub mod detect;
 
 pub mod alarm;

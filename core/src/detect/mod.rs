@@ -3,6 +3,18 @@
 //! In: sealed minutes and baselines. Out: one [`SliceVerdict`] per watched slice and minute.
 //! Must not know: alarms, records, files.
 
+mod bank;
+mod clock;
+mod detector;
+mod episode;
+mod loss;
+mod slices;
+mod state;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
+pub use detector::{DetectKnobs, Detector};
+pub use slices::SliceTable;
+pub use state::{DetectorState, StateError};
 pub use verdict::{SinceOnset, SliceVerdict, Verdict};

@@ -1,0 +1,119 @@
+//! The columns of all slices, and what may be asked of or done to one slice's.
+
+use crate::baseline::Sides;
+use crate::simd::column::*;
+use crate::simd::{Block, Step, step};
+
+/// Structure of arrays over slices, in blocks of [`WIDTH`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bank {
+    blocks: Vec<Block>,
+}
+
+impl Bank {
+    /// Makes room for `slices`.
+    pub(super) fn grow(&mut self, slices: usize) {
+        let blocks = slices.div_ceil(WIDTH).max(self.blocks.len());
+        self.blocks.resize_with(blocks, Block::default);
+    }
+
+    /// A column of a slice.
+    pub(super) fn get(&self, slice: usize, column: usize) -> f32 {
+        self.blocks[slice / WIDTH].0[column][slice % WIDTH]
+    }
+
+    pub(super) fn set(&mut self, slice: usize, column: usize, value: f32) {
+        self.blocks[slice / WIDTH].0[column][slice % WIDTH] = value;
+    }
+
+    /// All columns of a slice.
+    pub(super) fn lane(&self, slice: usize) -> [f32; COLUMNS] {
+        self.blocks[slice / WIDTH].lane(slice % WIDTH)
+    }
+
+    pub(super) fn set_lane(&mut self, slice: usize, values: &[f32; COLUMNS]) {
+        self.blocks[slice / WIDTH].set_lane(slice % WIDTH, values);
+    }
+
+    /// One minute for all slices.
+    pub(super) fn step(&mut self, minute: &Step) {
+        step(&mut self.blocks, minute);
+    }
+
+    /// What the minute brought, and where between the bucket centres it lies.
+    pub(super) fn put(&mut self, slice: usize, observed: i64, fraction: f32) {
+        let (block, lane) = (&mut self.blocks[slice / WIDTH].0, slice % WIDTH);
+        block[OBSERVED][lane] = observed as f32;
+        block[PROFILE][lane] = block[LEFT][lane] + fraction * (block[RIGHT][lane] - block[LEFT][lane]);
+    }
+
+    pub(super) fn set_sides(&mut self, slice: usize, sides: Sides) {
+        self.set(slice, LEFT, sides.left);
+        self.set(slice, RIGHT, sides.right);
+        self.set(slice, WEEKS, sides.weeks);
+    }
+
+    /// The finished bucket's mean rate at slow level 1, if it has at least `least` minutes; begins the next.
+    pub(super) fn take_bucket(&mut self, slice: usize, least: f32) -> Option<f32> {
+        let (x, n) = (self.get(slice, BUCKET_X), self.get(slice, BUCKET_N));
+        self.set(slice, BUCKET_X, 0.0);
+        self.set(slice, BUCKET_N, 0.0);
+        (n >= least).then(|| x / n / self.get(slice, SLOW).max(1e-3))
+    }
+
+    pub(super) fn is_ready(&self, slice: usize) -> bool {
+        self.get(slice, AGE) > READY_AGE
+    }
+
+    pub(super) fn is_learnt(&self, slice: usize) -> bool {
+        self.get(slice, AGE) > LEARNT_AGE
+    }
+
+    /// Expected events of the minute that is being put in; `None` before there is a profile.
+    pub(super) fn expected_now(&self, slice: usize) -> Option<f64> {
+        let open = self.get(slice, OPEN) > 0.0;
+        let level = self.get(slice, if open { NORMAL } else { of(1, LEVEL) });
+        self.is_ready(slice).then(|| f64::from(self.get(slice, PROFILE) * level))
+    }
+
+    /// The member that leads: the one with the most evidence among those that fired, else among all.
+    pub(super) fn lead(&self, slice: usize) -> usize {
+        let fired = self.get(slice, FIRED) as u32;
+        let lead = self.get(slice, LEAD) as usize;
+        if fired == 0 || fired & (1 << lead) != 0 {
+            return lead;
+        }
+        (fired.trailing_zeros() as usize).min(MEMBERS) % MEMBERS
+    }
+
+    /// Forgets the evidence of all members.
+    pub(super) fn clear_evidence(&mut self, slice: usize) {
+        for member in 0..MEMBERS {
+            for column in [EVIDENCE, SINCE_X, SINCE_M, SUMMIT] {
+                self.set(slice, of(member, column), 0.0);
+            }
+        }
+        self.set(slice, ZERO_RUN, 0.0);
+        self.set(slice, ZERO_EVIDENCE, 0.0);
+    }
+
+    /// Puts every fast level, and what they fall back to, at `level`; forgets the evidence.
+    pub(super) fn set_levels(&mut self, slice: usize, level: f32) {
+        self.set(slice, OFFSET, level / self.get(slice, SLOW).max(1e-6));
+        for member in 0..MEMBERS {
+            for column in [LEVEL, LEVEL_BEFORE] {
+                self.set(slice, of(member, column), level);
+            }
+            for column in [LEVEL_X, LEVEL_M] {
+                self.set(slice, of(member, column), 0.0);
+            }
+        }
+        self.clear_evidence(slice);
+    }
+
+    /// Dispersion that evidence about the whole of a drop is counted with.
+    pub(super) fn dispersion(&self, slice: usize) -> f32 {
+        let own = WINDOW[1] * self.get(slice, of(1, BLOCK_X + DISPERSION));
+        own.max(self.get(slice, MINUTE_BLOCK + DISPERSION)).max(LEAST_DISPERSION)
+    }
+}

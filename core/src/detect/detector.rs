@@ -1,0 +1,344 @@
+//! The judge of one stream: each sealed minute against the baselines, slice by slice.
+
+use std::collections::BTreeMap;
+
+use super::bank::Bank;
+use super::clock::SliceClock;
+use super::episode::{self, Episode, Turn};
+use super::loss::{LossModel, Missing};
+use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
+use crate::baseline::Profiles;
+use crate::model::{Minute, SealedMinute, SliceId, StreamSpec};
+use crate::simd::Step;
+use crate::simd::column::*;
+
+/// Minutes in a week.
+const WEEK: f64 = 10_080.0;
+/// The lowest bar, in nats.
+const LEAST_BAR: f64 = 8.0;
+/// Nats by which the bar stands above the plain union bound (measured on simulated shops).
+const BAR_MARGIN: f64 = 0.5;
+/// Minutes that a half-hour must have to enter the profile.
+const LEAST_BUCKET_MINUTES: f32 = 10.0;
+/// After a gap of so many minutes evidence from before it counts no more.
+const STALE_EVIDENCE: i32 = 60;
+/// After a gap of so many minutes fast levels start anew from the slow one.
+const STALE_LEVELS: i32 = 360;
+/// A slice without an event for so many minutes is retired.
+const RETIRED_AFTER: f32 = 28.0 * 1440.0;
+
+/// What an operator may turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectKnobs {
+    /// False alarms per week over all watched slices of the stream.
+    pub false_alarms_per_week: f64,
+    /// Most slices that are judged; later ones are not, and are counted.
+    pub max_slices: usize,
+}
+
+/// Judges the watched slices of one stream, minute by minute. The same minutes give the same verdicts.
+#[derive(Debug)]
+pub struct Detector {
+    pub(super) knobs: DetectKnobs,
+    pub(super) min_loss: f64,
+    pub(super) table: SliceTable,
+    pub(super) clock: SliceClock,
+    pub(super) zone_of: Vec<u16>,
+    pub(super) profiles: Profiles,
+    pub(super) bank: Bank,
+    pub(super) episodes: BTreeMap<u32, Episode>,
+    pub(super) loss: LossModel,
+    pub(super) origin: Option<Minute>,
+    pub(super) last: Option<Minute>,
+    observed: Vec<i64>,
+}
+
+/// What is the same for all verdicts of a minute.
+struct Context {
+    minute: Minute,
+    origin: Minute,
+    no_data: bool,
+    learns: bool,
+    missing: f64,
+    completeness: f64,
+}
+
+impl Detector {
+    /// A detector that knows nothing yet.
+    pub fn new(stream: &StreamSpec, knobs: &DetectKnobs) -> Detector {
+        let mut detector = Detector {
+            knobs: *knobs,
+            min_loss: stream.min_loss,
+            table: SliceTable::new(stream, knobs.max_slices),
+            clock: SliceClock::new(stream),
+            zone_of: Vec::new(),
+            profiles: Profiles::default(),
+            bank: Bank::default(),
+            episodes: BTreeMap::new(),
+            loss: LossModel::default(),
+            origin: None,
+            last: None,
+            observed: Vec::new(),
+        };
+        detector.grow();
+        detector
+    }
+
+    /// The slices judged so far; ids in verdicts are of this table.
+    pub fn slices(&self) -> &SliceTable {
+        &self.table
+    }
+
+    /// The last minute judged.
+    pub fn last_minute(&self) -> Option<Minute> {
+        self.last
+    }
+
+    /// Drops that are open now.
+    pub fn open_episodes(&self) -> usize {
+        self.episodes.values().filter(|episode| !episode.accepted).count()
+    }
+
+    /// Judges a minute: one verdict per known slice, in id order. Minutes must ascend; missing ones are
+    /// taken as without data. A minute not later than the last one, or a revision, gives nothing.
+    pub fn judge(&mut self, sealed: &SealedMinute) -> Vec<SliceVerdict> {
+        if sealed.revision > 0 || self.last.is_some_and(|last| sealed.minute <= last) {
+            return Vec::new();
+        }
+        let origin = *self.origin.get_or_insert(sealed.minute);
+        self.bridge(sealed.minute);
+        self.tick(sealed.minute);
+        self.fill(sealed);
+        let missing = self.missing(sealed);
+        let context = Context {
+            minute: sealed.minute,
+            origin,
+            no_data: sealed.completeness.no_data,
+            learns: missing.learns,
+            missing: missing.of_expected,
+            completeness: sealed.completeness.fraction,
+        };
+        self.bank.step(&self.step_of(&context));
+        self.last = Some(sealed.minute);
+        let verdicts = self.verdicts(&context);
+        self.retire(sealed.minute);
+        verdicts
+    }
+
+    /// Makes columns for slices that were found.
+    pub(super) fn grow(&mut self) {
+        let slots = self.table.slots();
+        self.bank.grow(slots);
+        if slots > self.zone_of.len() {
+            self.profiles.grow(slots);
+            self.zone_of.resize(slots, 0);
+        }
+    }
+
+    /// What a gap before `minute` makes stale.
+    fn bridge(&mut self, minute: Minute) {
+        let gap = self.last.map_or(0, |last| minute.0.saturating_sub(last.0) - 1);
+        if gap < STALE_EVIDENCE {
+            return;
+        }
+        for slice in 0..self.table.slots() {
+            if self.bank.get(slice, OPEN) > 0.0 {
+                continue;
+            }
+            self.bank.clear_evidence(slice);
+            if gap >= STALE_LEVELS {
+                let level = self.bank.get(slice, SLOW) * self.bank.get(slice, OFFSET);
+                self.bank.set_levels(slice, level);
+            }
+        }
+    }
+
+    /// Local time goes on: finished half-hours enter the profile, new sides are looked up.
+    fn tick(&mut self, minute: Minute) {
+        let ticks = self.clock.advance(minute);
+        if ticks.iter().all(|tick| tick.ended.is_none() && tick.sides.is_none()) {
+            return;
+        }
+        for slice in 0..self.zone_of.len() {
+            let tick = ticks[usize::from(self.zone_of[slice])];
+            if let Some((week, bucket)) = tick.ended
+                && let Some(rate) = self.bank.take_bucket(slice, LEAST_BUCKET_MINUTES)
+            {
+                self.profiles.record(slice, week, bucket, rate);
+            }
+            if let Some((left, right)) = tick.sides {
+                self.bank.set_sides(slice, self.profiles.sides(slice, left, right));
+            }
+        }
+    }
+
+    /// Counts of the minute into the columns; slices seen for the first time begin.
+    fn fill(&mut self, sealed: &SealedMinute) {
+        let known = self.table.len();
+        self.table.roll_up(&sealed.rows, &mut self.observed);
+        self.grow();
+        if self.table.len() > known {
+            self.place_slices();
+        }
+        let fractions = self.clock.fractions();
+        for (slice, observed) in self.observed.iter().enumerate() {
+            self.bank.put(slice, *observed, fractions[usize::from(self.zone_of[slice])]);
+        }
+    }
+
+    pub(super) fn place_slices(&mut self) {
+        for (id, slice) in self.table.iter() {
+            self.zone_of[id.index()] = self.clock.zone_of(slice);
+        }
+    }
+
+    fn missing(&mut self, sealed: &SealedMinute) -> Missing {
+        let counted = sealed.watched_count() as f64;
+        let whole = self.table.first_grouping().map(|id| self.bank.expected_now(id.index()).unwrap_or(0.0));
+        let expected = whole.sum::<f64>();
+        let expected = if expected > 0.0 { expected } else { counted };
+        self.loss.of(&sealed.completeness, counted, expected)
+    }
+
+    /// The bar in nats: false alarms are spread over all slices and minutes.
+    fn bar(&self) -> f64 {
+        let slices = self.table.len().max(1) as f64;
+        let budget = self.knobs.false_alarms_per_week.max(1e-9);
+        ((WEEK * slices / budget).ln() + BAR_MARGIN).max(LEAST_BAR)
+    }
+
+    fn step_of(&self, context: &Context) -> Step {
+        let flag = |on: bool| if on { 1.0 } else { 0.0 };
+        Step {
+            now: (context.minute.0 - context.origin.0) as f32,
+            judged: flag(!context.no_data),
+            learns: flag(context.learns),
+            missing: context.missing as f32,
+            bar: self.bar() as f32,
+            min_loss: self.min_loss as f32,
+        }
+    }
+
+    fn verdicts(&mut self, context: &Context) -> Vec<SliceVerdict> {
+        let ids: Vec<SliceId> = self.table.iter().map(|(id, _)| id).collect();
+        ids.into_iter().map(|id| self.verdict(id, context)).collect()
+    }
+
+    fn verdict(&mut self, id: SliceId, context: &Context) -> SliceVerdict {
+        let escalated = !context.no_data && self.live(id, context);
+        let slice = id.index();
+        let open = self.episodes.get(&id.0).filter(|episode| !episode.accepted);
+        let mut row = self.figures(id, context);
+        row.verdict = self.decide(&row, context, open.is_some());
+        row.escalated = escalated;
+        if let Some(episode) = open {
+            row.onset = Some(episode.onset.map(|at| minute_of(at, context)));
+            row.since_onset = since(episode.onset[1], episode.observed, episode.expected, context);
+            row.deep = episode.deep;
+            row.recovering = episode.recovery >= 1.0;
+        } else if row.evidence > 0.0 {
+            let lead = self.bank.lead(slice);
+            let at = episode::onset(&self.bank, slice, lead);
+            let sums = [SINCE_X, SINCE_M].map(|column| f64::from(self.bank.get(slice, of(lead, column))));
+            row.onset = Some(at.map(|at| minute_of(at, context)));
+            row.since_onset = since(at[1], sums[0], sums[1], context);
+        }
+        row
+    }
+
+    /// Opens, moves and ends the slice's episode; tells whether it escalated.
+    fn live(&mut self, id: SliceId, context: &Context) -> bool {
+        let slice = id.index();
+        let observed = f64::from(self.bank.get(slice, OBSERVED));
+        let turn = match self.episodes.get_mut(&id.0) {
+            Some(episode) => Some(episode.step(&mut self.bank, slice, observed, context.learns)),
+            None => None,
+        };
+        if turn == Some(Turn::Forgotten)
+            || turn == Some(Turn::Ended) && self.episodes.get(&id.0).is_some_and(|e| !e.accepted)
+        {
+            self.episodes.remove(&id.0);
+        }
+        let closed = self.bank.get(slice, OPEN) == 0.0;
+        if closed && !matches!(turn, Some(Turn::Ended | Turn::Forgotten)) && self.bank.get(slice, FIRED) > 0.0
+        {
+            self.episodes.insert(id.0, Episode::open(&mut self.bank, slice));
+        }
+        turn == Some(Turn::Escalated)
+    }
+
+    /// The row without verdict and onset.
+    fn figures(&self, id: SliceId, context: &Context) -> SliceVerdict {
+        let slice = id.index();
+        let of_bank = |column: usize| f64::from(self.bank.get(slice, column));
+        let judged = self.bank.is_learnt(slice);
+        let lead = self.bank.lead(slice);
+        let observed = self.observed[slice];
+        let lost = if self.bank.is_ready(slice) {
+            (of_bank(UPPER) - of_bank(OBSERVED)).max(0.0)
+        } else {
+            observed as f64 * context.missing / (1.0 - context.missing).max(0.05)
+        };
+        SliceVerdict {
+            slice: id,
+            verdict: Verdict::Ok,
+            observed: (!context.no_data).then_some(observed),
+            observed_max: (!context.no_data).then_some(observed as f64 + lost),
+            expected: judged.then(|| of_bank(EXPECTED)),
+            low: judged.then(|| (of_bank(LOW) - 0.5).ceil().max(0.0)),
+            high: judged.then(|| (of_bank(HIGH) - 0.5).ceil().max(0.0)),
+            completeness: context.completeness,
+            evidence: of_bank(of(lead, EVIDENCE)),
+            threshold: of_bank(of(lead, BAR)),
+            onset: None,
+            since_onset: SinceOnset::default(),
+            deep: false,
+            recovering: false,
+            escalated: false,
+        }
+    }
+
+    fn decide(&self, row: &SliceVerdict, context: &Context, open: bool) -> Verdict {
+        if context.no_data {
+            return Verdict::NoData;
+        }
+        let (Some(low), Some(observed), Some(upper)) = (row.low, row.observed, row.observed_max) else {
+            return Verdict::Learning;
+        };
+        match (observed as f64) < low && low <= upper {
+            true => Verdict::Incomplete,
+            false if open => Verdict::Drop,
+            false => Verdict::Ok,
+        }
+    }
+
+    /// Once a day: slices that have long been silent make room. The whole stream stays.
+    fn retire(&mut self, minute: Minute) {
+        if minute.0.rem_euclid(1440) != 0 {
+            return;
+        }
+        let silent = |id: &SliceId| self.bank.get(id.index(), SILENT) >= RETIRED_AFTER;
+        let whole = |id: &SliceId| self.table.get(*id).is_some_and(crate::model::Slice::is_whole);
+        let gone: Vec<SliceId> =
+            self.table.iter().map(|(id, _)| id).filter(|id| silent(id) && !whole(id)).collect();
+        for id in gone {
+            self.table.retire(id);
+            self.forget(id.index());
+        }
+    }
+
+    pub(super) fn forget(&mut self, slice: usize) {
+        self.profiles.clear(slice);
+        self.bank.set_lane(slice, &fresh());
+        self.episodes.remove(&(slice as u32));
+    }
+}
+
+fn minute_of(since_origin: f32, context: &Context) -> Minute {
+    context.origin.plus(since_origin as i32)
+}
+
+fn since(onset: f32, observed: f64, expected: f64, context: &Context) -> SinceOnset {
+    let minutes = context.minute.0.saturating_sub(minute_of(onset, context).0).saturating_add(1);
+    SinceOnset { minutes: minutes.max(0) as u32, observed, expected }
+}

@@ -1,0 +1,192 @@
+//! The life of one drop: opened, relevelled so that it doesn't blind, escalated, recovered or accepted.
+
+use serde::{Deserialize, Serialize};
+
+use super::bank::Bank;
+use crate::simd::column::*;
+use crate::simd::ln1p;
+
+/// Complete minutes after opening or escalation until the levels follow what is seen.
+const RELEVEL_AFTER: u32 = 45;
+/// Complete minutes until a drop is accepted as the new normal, and those since the last escalation.
+const ACCEPT_AFTER: u32 = 180;
+/// See [`ACCEPT_AFTER`].
+const ACCEPT_QUIET: u32 = 90;
+/// Below this ratio nothing is accepted before [`ACCEPT_OUTAGE_AFTER`].
+const OUTAGE_RATIO: f64 = 0.1;
+/// See [`OUTAGE_RATIO`].
+const ACCEPT_OUTAGE_AFTER: u32 = 1440;
+/// Complete minutes for which the way back is watched after a new normal.
+const WATCH_FOR: u32 = 1440;
+/// A shallow drop that becomes deep so long after its opening is told as an escalation.
+const DEEPENS_AFTER: u32 = 10;
+/// Nats that close a drop, and that bring the old level back after a new normal.
+const RECOVERED: f32 = 5.0;
+/// See [`RECOVERED`].
+const CAME_BACK: f32 = 6.0;
+/// Counts that the ratio seen is held to the normal one by.
+const RATIO_PRIOR: f64 = 40.0;
+/// Members for a drop to 65 % or deeper, and total silence.
+const DEEP: u32 = 0b10_0111;
+/// Members that escalate: all but the shallowest.
+const ESCALATES: u32 = 0b10_1111;
+
+/// One drop of one slice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Episode {
+    /// Over, accepted as the new normal; the way back is watched.
+    pub accepted: bool,
+    /// Earliest, likeliest and latest first minute, in minutes since the detector's first.
+    pub onset: [f32; 3],
+    /// Events since the likeliest onset.
+    pub observed: f64,
+    /// Expected since then.
+    pub expected: f64,
+    /// A deep member passed its bar.
+    pub deep: bool,
+    /// Evidence for recovery, in nats.
+    pub recovery: f32,
+    /// Complete minutes since opening (since acceptance when accepted).
+    minutes: u32,
+    /// Complete minutes since opening or the last escalation.
+    quiet: u32,
+    seen: f64,
+    normal: f64,
+}
+
+/// What a minute did to an episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It goes on.
+    Open,
+    /// It goes on and became worse.
+    Escalated,
+    /// It ended this minute: recovered, or accepted as the new normal.
+    Ended,
+    /// An accepted one is watched no longer.
+    Forgotten,
+}
+
+impl Episode {
+    /// Opens at a slice that fired in the minute just stepped.
+    pub(super) fn open(bank: &mut Bank, slice: usize) -> Episode {
+        let member = bank.lead(slice);
+        let (observed, expected) =
+            (bank.get(slice, of(member, SINCE_X)), bank.get(slice, of(member, SINCE_M)));
+        bank.set(slice, OPEN, 1.0);
+        bank.set(slice, NORMAL, bank.get(slice, of(member, LEVEL_BEFORE)));
+        Episode {
+            accepted: false,
+            onset: onset(bank, slice, member),
+            observed: f64::from(observed),
+            expected: f64::from(expected),
+            deep: fired(bank, slice) & DEEP != 0,
+            recovery: 0.0,
+            minutes: 0,
+            quiet: 0,
+            seen: 0.0,
+            normal: 0.0,
+        }
+    }
+
+    /// A judged minute after the opening one.
+    pub(super) fn step(&mut self, bank: &mut Bank, slice: usize, observed: f64, learns: bool) -> Turn {
+        if self.accepted {
+            return self.watch(bank, slice, learns);
+        }
+        let expected = f64::from(bank.get(slice, PROFILE) * bank.get(slice, NORMAL));
+        self.observed += observed;
+        self.expected += expected;
+        let worse = self.worsen(bank, slice);
+        if !learns {
+            return worse;
+        }
+        self.minutes += 1;
+        self.quiet += 1;
+        self.seen += observed;
+        self.normal += expected;
+        self.recover(bank, slice, (self.observed / self.expected.max(1e-9)) as f32);
+        if self.recovery >= RECOVERED {
+            self.close(bank, slice, bank.get(slice, NORMAL));
+            return Turn::Ended;
+        }
+        self.follow(bank, slice).unwrap_or(worse)
+    }
+
+    /// Evidence passed a bar although the episode is open: deeper than before.
+    fn worsen(&mut self, bank: &mut Bank, slice: usize) -> Turn {
+        let fired = fired(bank, slice);
+        let deepens = fired & DEEP != 0 && !self.deep && self.quiet >= DEEPENS_AFTER;
+        let again = fired & ESCALATES != 0 && bank.get(slice, OPEN) == 2.0;
+        self.deep |= fired & DEEP != 0;
+        if !deepens && !again {
+            return Turn::Open;
+        }
+        (self.quiet, self.seen, self.normal, self.recovery) = (0, 0.0, 0.0, 0.0);
+        bank.set(slice, OPEN, 1.0);
+        Turn::Escalated
+    }
+
+    /// Relevels, and accepts what stays.
+    fn follow(&mut self, bank: &mut Bank, slice: usize) -> Option<Turn> {
+        if self.quiet == RELEVEL_AFTER {
+            let ratio = (self.seen + RATIO_PRIOR) / (self.normal + RATIO_PRIOR);
+            bank.set_levels(slice, bank.get(slice, NORMAL) * ratio as f32);
+            bank.set(slice, OPEN, 2.0);
+        }
+        let outage = self.seen < OUTAGE_RATIO * self.normal;
+        let enough = if outage { ACCEPT_OUTAGE_AFTER } else { ACCEPT_AFTER };
+        if self.minutes < enough || self.quiet < ACCEPT_QUIET || self.recovery > 0.0 {
+            return None;
+        }
+        self.accepted = true;
+        (self.minutes, self.recovery) = (0, 0.0);
+        bank.set(slice, OPEN, 0.0);
+        bank.clear_evidence(slice);
+        Some(Turn::Ended)
+    }
+
+    fn watch(&mut self, bank: &mut Bank, slice: usize, learns: bool) -> Turn {
+        if !learns {
+            return Turn::Open;
+        }
+        self.minutes += 1;
+        let normal = bank.get(slice, NORMAL);
+        self.recover(bank, slice, bank.get(slice, of(1, LEVEL)) / normal.max(1e-9));
+        if self.recovery >= CAME_BACK {
+            self.close(bank, slice, normal);
+            return Turn::Forgotten;
+        }
+        if self.minutes >= WATCH_FOR { Turn::Forgotten } else { Turn::Open }
+    }
+
+    /// Evidence that the rate is normal again, against the ratio that was seen.
+    fn recover(&mut self, bank: &Bank, slice: usize, ratio: f32) {
+        let ratio = ratio.clamp(0.6, 0.94);
+        let mu = (bank.get(slice, PROFILE) * bank.get(slice, NORMAL)).max(1e-4);
+        let (x, r) = (bank.get(slice, UPPER), 1.0 / bank.dispersion(slice));
+        let gain = (x + r) * ln1p((ratio - 1.0) * mu / (r + mu)) - x * ratio.ln();
+        self.recovery = (self.recovery + gain.min(RECOVERED / CAP)).max(0.0);
+    }
+
+    fn close(&self, bank: &mut Bank, slice: usize, level: f32) {
+        bank.set(slice, OPEN, 0.0);
+        bank.set_levels(slice, level);
+    }
+}
+
+fn fired(bank: &Bank, slice: usize) -> u32 {
+    bank.get(slice, FIRED) as u32
+}
+
+/// Earliest, likeliest and latest first minute of the excursion that `member` sees.
+///
+/// The likeliest is the minute after its evidence was last zero. Two nats of evidence more or less
+/// are what an onset may be off by.
+pub(super) fn onset(bank: &Bank, slice: usize, member: usize) -> [f32; 3] {
+    let start = bank.get(slice, of(member, ONSET));
+    let minutes = bank.get(slice, of(member, SINCE_M)) / bank.get(slice, EXPECTED).max(1e-6);
+    let nats_per_minute = bank.get(slice, of(member, EVIDENCE)) / minutes.max(1.0);
+    let slack = (2.0 / nats_per_minute.max(0.05)).ceil().clamp(1.0, 60.0);
+    [start - slack, start, start + (slack - 1.0).min((minutes - 1.0).max(0.0).floor())]
+}

@@ -1,0 +1,99 @@
+//! What a detector saves and takes back: exact to the bit, so that a restart changes no verdict.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Detector;
+use super::episode::Episode;
+use super::loss::LossModel;
+use crate::baseline::Packed;
+use crate::model::{Minute, Slice};
+use crate::simd::column::COLUMNS;
+
+/// The version written. Columns are only ever appended within a version.
+const VERSION: u32 = 1;
+
+/// A detector's state, about 4.5 KB of text per slice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DetectorState {
+    version: u32,
+    origin: Option<i32>,
+    last: Option<i32>,
+    loss: LossModel,
+    slices: Vec<SliceState>,
+    episodes: BTreeMap<u32, Episode>,
+}
+
+/// One slot; `slice` is null where it is vacant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct SliceState {
+    slice: Option<Slice>,
+    columns: Packed,
+    history: Packed,
+    pool: Packed,
+}
+
+/// Why a state was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Written by a later ebbd.
+    #[error("the detector's state has version {0}, this ebbd reads up to {VERSION}")]
+    TooNew(u32),
+    /// The columns of a slice can't be read.
+    #[error("the detector's state of slice {0} is damaged")]
+    Damaged(usize),
+}
+
+impl Detector {
+    /// Everything that later verdicts depend on.
+    pub fn save(&self) -> DetectorState {
+        let slots = self.table.save().into_iter().enumerate();
+        let slot = |(at, slice): (usize, Option<Slice>)| {
+            let (history, pool) = self.profiles.save(at);
+            SliceState { slice, columns: Packed::from_f32(self.bank.lane(at)), history, pool }
+        };
+        DetectorState {
+            version: VERSION,
+            origin: self.origin.map(|minute| minute.0),
+            last: self.last.map(|minute| minute.0),
+            loss: self.loss.clone(),
+            slices: slots.map(slot).collect(),
+            episodes: self.episodes.clone(),
+        }
+    }
+
+    /// Goes on from a saved state. Slices that are no longer watched are dropped.
+    ///
+    /// # Errors
+    /// The state is newer than this program or damaged; the detector then knows nothing, as when new.
+    pub fn restore(&mut self, state: &DetectorState) -> Result<(), StateError> {
+        if state.version > VERSION {
+            return Err(StateError::TooNew(state.version));
+        }
+        let slots: Vec<Option<Slice>> = state.slices.iter().map(|slot| slot.slice.clone()).collect();
+        let kept = self.table.restore(&slots);
+        self.grow();
+        self.place_slices();
+        for (at, slot) in state.slices.iter().enumerate().filter(|(at, _)| kept[*at]) {
+            let taken = self.take(at, slot).ok_or(StateError::Damaged(at));
+            taken.inspect_err(|_| (0..slots.len()).for_each(|at| self.forget(at)))?;
+        }
+        let known = |id: &&u32| kept.get(**id as usize) == Some(&true);
+        let ids: Vec<u32> = state.episodes.keys().filter(known).copied().collect();
+        self.episodes = ids.into_iter().map(|id| (id, state.episodes[&id].clone())).collect();
+        self.loss = state.loss.clone();
+        (self.origin, self.last) = (state.origin.map(Minute), state.last.map(Minute));
+        if let Some(last) = self.last {
+            self.clock.set(last);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, at: usize, slot: &SliceState) -> Option<()> {
+        let columns: [f32; COLUMNS] = slot.columns.to_f32()?.try_into().ok()?;
+        self.profiles.restore(at, &slot.history, &slot.pool)?;
+        self.bank.set_lane(at, &columns);
+        Some(())
+    }
+}

@@ -1,0 +1,216 @@
+//! One minute of the bank over a column block: masks instead of branches, so that the loops vectorise.
+#![allow(clippy::needless_range_loop)] // one index runs through dozens of columns
+
+use multiversion::multiversion;
+
+use super::column::*;
+use super::log::ln1p;
+
+/// Moves every block on by one minute, with the widest vectors this machine has.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma", "aarch64+neon"))]
+pub fn step(blocks: &mut [Block], minute: &Step) {
+    for block in blocks {
+        open_minute(block, minute);
+        member::<0>(block, minute);
+        member::<1>(block, minute);
+        member::<2>(block, minute);
+        member::<3>(block, minute);
+        member::<4>(block, minute);
+        close_minute(block, minute);
+    }
+}
+
+#[inline(always)]
+fn max(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+#[inline(always)]
+fn min(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// 1 where the condition holds.
+#[inline(always)]
+fn mask(condition: bool) -> f32 {
+    if condition { 1.0 } else { 0.0 }
+}
+
+/// 1 while a rise holds the levels.
+#[inline(always)]
+fn rising(rise: f32, minutes: f32, bar: f32) -> f32 {
+    mask(rise >= bar) * mask(minutes < RISE_HOLDS)
+}
+
+/// Age, expectation, band, and the upper bound that evidence counts from.
+#[inline(always)]
+fn open_minute(block: &mut Block, minute: &Step) {
+    let c = &mut block.0;
+    for i in 0..WIDTH {
+        let age = c[AGE][i] + minute.judged;
+        let level = if c[OPEN][i] > 0.0 { c[NORMAL][i] } else { c[of(1, LEVEL)][i] };
+        let expected = c[PROFILE][i] * level;
+        let phi = c[MINUTE_BLOCK + DISPERSION][i];
+        let lost = minute.missing * expected;
+        let spread = (lost + (phi + 0.01) * lost * lost).sqrt();
+        let skew = 0.284_3 * (1.0 + 2.0 * phi * expected);
+        let sd = (expected + phi * expected * expected).sqrt();
+        c[AGE][i] = age;
+        c[UPPER][i] = c[OBSERVED][i] + lost + 2.326 * spread;
+        c[EXPECTED][i] = expected;
+        c[LOW][i] = expected - 1.645 * sd + skew;
+        c[HIGH][i] = expected + 1.645 * sd + skew;
+        c[FIRED][i] = 0.0;
+    }
+}
+
+/// One member: evidence, excursion, bar, dispersion and level.
+#[inline(always)]
+fn member<const J: usize>(block: &mut Block, minute: &Step) {
+    let c = &mut block.0;
+    for i in 0..WIDTH {
+        let (x, profile, age) = (c[UPPER][i], c[PROFILE][i], c[AGE][i]);
+        let on = minute.judged * mask(age > READY_AGE);
+        let level = c[of(J, LEVEL)][i];
+        let mu = max(profile * level, 1e-4);
+        let phi_minute = c[MINUTE_BLOCK + DISPERSION][i];
+        let phi = max(max(phi_minute, WINDOW[J] * c[of(J, BLOCK_X + DISPERSION)][i]), LEAST_DISPERSION);
+        // Evidence.
+        let r = 1.0 / phi;
+        let gain = x * LN_RATIO[J] - (x + r) * ln1p((RATIO[J] - 1.0) * mu / (r + mu));
+        let immature = if J >= 3 { 1.0 + 2.0 / 3.0 * (4.0 - c[WEEKS][i]) } else { 1.0 };
+        let bar = max(minute.bar * immature, min(1.3 * c[of(J, PEAK)][i], 4.0 * minute.bar));
+        let before = c[of(J, EVIDENCE)][i];
+        let ceiling = if age > LEARNT_AGE { 2.0 * bar } else { 0.5 * bar };
+        let evidence = min(max(before + on * min(gain, bar / CAP), 0.0), ceiling);
+        let live = evidence > 0.0;
+        // Excursion.
+        let was = before > 0.0;
+        let normal = if was { c[of(J, LEVEL_BEFORE)][i] } else { level };
+        let since_x = if live { c[of(J, SINCE_X)][i] + on * x } else { 0.0 };
+        let since_m = if live { c[of(J, SINCE_M)][i] + on * profile * normal } else { 0.0 };
+        let deep_enough = mask(since_x <= GATE[J] * since_m) * mask(since_m - since_x >= minute.min_loss);
+        let fires = on * mask(evidence >= bar) * deep_enough * mask(mu >= TINY) * mask(age > LEARNT_AGE);
+        let summit = c[of(J, SUMMIT)][i];
+        let ended = mask(!live) * mask(c[OPEN][i] == 0.0);
+        let peak = max(c[of(J, PEAK)][i] * PEAK_DECAY, ended * summit);
+        // Learning.
+        let rise = rising(c[RISE][i], c[RISE_MINUTES][i], minute.bar);
+        let free = on * minute.learns * (1.0 - rise);
+        dispersion(c, i, of(J, BLOCK_X), x, mu, free * mask(c[OPEN][i] == 0.0), WINDOW[J], MEMORY[J]);
+        let weight = free * mask(c[OPEN][i] != 1.0) * (1.0 - SLOWING[J] * min(evidence / bar, 1.0));
+        let decay = if weight > 0.0 { DECAY[J] } else { 1.0 };
+        let clip = 4.0 * (mu + phi_minute * mu * mu).sqrt() + 2.0;
+        let clipped = min(max(x, mu - clip), mu + clip);
+        let fallback = c[SLOW][i] * c[OFFSET][i];
+        let level_x = c[of(J, LEVEL_X)][i] * decay + weight * clipped;
+        let level_m = c[of(J, LEVEL_M)][i] * decay + weight * profile * fallback;
+        // Store.
+        c[of(J, EVIDENCE)][i] = evidence;
+        c[of(J, BAR)][i] = bar;
+        c[of(J, LEVEL)][i] = fallback * (level_x + PRIOR) / (level_m + PRIOR);
+        c[of(J, LEVEL_X)][i] = level_x;
+        c[of(J, LEVEL_M)][i] = level_m;
+        c[of(J, LEVEL_BEFORE)][i] = normal;
+        c[of(J, SINCE_X)][i] = since_x;
+        c[of(J, SINCE_M)][i] = since_m;
+        c[of(J, ONSET)][i] = if was { c[of(J, ONSET)][i] } else { minute.now };
+        c[of(J, SUMMIT)][i] = if live { max(summit, evidence) } else { 0.0 };
+        c[of(J, PEAK)][i] = peak;
+        c[FIRED][i] += fires * (1u32 << J) as f32;
+    }
+}
+
+/// A dispersion estimate: blocks of at least `window` minutes and two expected events; what their
+/// squared residual exceeds the Poisson part by, relative to the square of the expectation.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a piece of a kernel, inlined everywhere")]
+fn dispersion(
+    c: &mut [[f32; WIDTH]; COLUMNS],
+    i: usize,
+    first: usize,
+    x: f32,
+    mu: f32,
+    take: f32,
+    window: f32,
+    memory: f32,
+) {
+    let (bx, bm, bn) = (c[first][i] + take * x, c[first + 1][i] + take * mu, c[first + 2][i] + take);
+    let (top, bottom, blocks, phi) = (c[first + 3][i], c[first + 4][i], c[first + 5][i], c[first + 6][i]);
+    let done = (bn >= window) & (bm >= 2.0);
+    let residual = bx - bm;
+    let square = min(residual * residual, 6.0 * (bm + phi * bm * bm));
+    let shrink = 1.0 + phi * bm;
+    let scale = 1.0 / (shrink * shrink);
+    let (num, den) = ((square - bm) * scale, bm * bm * scale);
+    let first_one = blocks <= FIRST_BLOCKS;
+    let (old_top, old_bottom) = if first_one { (phi * den, den) } else { (top, bottom) };
+    let gain = 1.0 / min(blocks + 1.0, memory);
+    let (new_top, new_bottom) = (old_top + gain * (num - old_top), old_bottom + gain * (den - old_bottom));
+    let new_phi = min(max(new_top / max(new_bottom, 1e-9), 0.0), 4.0);
+    c[first][i] = if done { 0.0 } else { bx };
+    c[first + 1][i] = if done { 0.0 } else { bm };
+    c[first + 2][i] = if done { 0.0 } else { bn };
+    c[first + 3][i] = if done { new_top } else { top };
+    c[first + 4][i] = if done { new_bottom } else { bottom };
+    c[first + 5][i] = if done { blocks + 1.0 } else { blocks };
+    c[first + 6][i] = if done { new_phi } else { phi };
+}
+
+/// What members share: the minute's dispersion, slow level, rise, silence, the bucket's sum, the lead.
+#[inline(always)]
+fn close_minute(block: &mut Block, minute: &Step) {
+    let c = &mut block.0;
+    for i in 0..WIDTH {
+        let (x, profile) = (c[UPPER][i], c[PROFILE][i]);
+        let on = minute.judged * mask(c[AGE][i] > READY_AGE);
+        let mu = max(profile * c[of(1, LEVEL)][i], 1e-4);
+        let phi_minute = c[MINUTE_BLOCK + DISPERSION][i];
+        let phi = max(max(phi_minute, WINDOW[1] * c[of(1, BLOCK_X + DISPERSION)][i]), LEAST_DISPERSION);
+        let r = 1.0 / phi;
+        // Rise.
+        let rise = c[RISE][i];
+        let held = rising(rise, c[RISE_MINUTES][i], minute.bar);
+        let gain = x * 0.262_364_3 - (x + r) * ln1p(0.3 * mu / (r + mu));
+        let cap = minute.bar / CAP;
+        let risen = min(max(rise + on * min(max(gain, -cap), cap), 0.0), 2.0 * minute.bar);
+        let calm = on * minute.learns * (1.0 - held) * mask(c[OPEN][i] == 0.0);
+        c[RISE][i] = risen;
+        c[RISE_MINUTES][i] = if risen >= 0.5 * minute.bar { c[RISE_MINUTES][i] + on } else { 0.0 };
+        // Silence.
+        let silent = x < 0.5;
+        let certain = mask(mu >= 1.0) * on;
+        c[ZERO_RUN][i] = if silent { c[ZERO_RUN][i] + certain } else { 0.0 };
+        c[ZERO_EVIDENCE][i] = if silent { c[ZERO_EVIDENCE][i] + certain * r * ln1p(mu / r) } else { 0.0 };
+        let proof = mask(c[ZERO_RUN][i] >= 3.0) * mask(c[ZERO_EVIDENCE][i] >= minute.bar);
+        let worth = mask(c[of(0, SINCE_M)][i] >= minute.min_loss) * mask(c[AGE][i] > LEARNT_AGE);
+        c[FIRED][i] += on * proof * worth * SILENCE;
+        // Slow level, and the way back of the fast levels' fall-back.
+        let slow_mu = profile * c[SLOW][i];
+        let clip = 4.0 * (slow_mu + phi_minute * slow_mu * slow_mu).sqrt() + 2.0;
+        let clipped = min(max(x, slow_mu - clip), slow_mu + clip);
+        let decay = if calm > 0.0 { SLOW_DECAY } else { 1.0 };
+        c[SLOW_X][i] = c[SLOW_X][i] * decay + calm * clipped;
+        c[SLOW_M][i] = c[SLOW_M][i] * decay + calm * profile;
+        c[SLOW][i] = (c[SLOW_X][i] + SLOW_PRIOR) / (c[SLOW_M][i] + SLOW_PRIOR);
+        c[OFFSET][i] = 1.0 + (c[OFFSET][i] - 1.0) * decay;
+        // What the profile will learn from, and for how long nothing came.
+        c[BUCKET_X][i] += minute.learns * c[OBSERVED][i];
+        c[BUCKET_N][i] += minute.learns;
+        c[SILENT][i] = if c[OBSERVED][i] > 0.0 { 0.0 } else { c[SILENT][i] + minute.judged };
+        dispersion(c, i, MINUTE_BLOCK, x, mu, calm, 1.0, 3000.0);
+        lead(c, i);
+    }
+}
+
+/// The member with the most evidence relative to its bar; the deepest of equals.
+#[inline(always)]
+fn lead(c: &mut [[f32; WIDTH]; COLUMNS], i: usize) {
+    let (mut best, mut which) = (-1.0, 0.0);
+    for j in 0..MEMBERS {
+        let share = c[of(j, EVIDENCE)][i] / c[of(j, BAR)][i];
+        which = if share > best { j as f32 } else { which };
+        best = max(share, best);
+    }
+    c[LEAD][i] = which;
+}

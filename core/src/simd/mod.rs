@@ -1,0 +1,16 @@
+//! Column kernels that the compiler turns into vector code, chosen for this machine at run time.
+//!
+//! In: columns of numbers. Out: the same columns one minute later.
+//! Must not know: slices, minutes of the calendar, verdicts. Each kernel has a plain twin in
+//! [`twin`] that says the same with branches; tests hold the two equal bit for bit. Nothing is
+//! fused or reordered, so every machine gives the same result.
+#![allow(unsafe_code)] // run-time dispatch, as `multiversion` expands it
+
+mod bank;
+pub mod column;
+mod log;
+pub mod twin;
+
+pub use bank::step;
+pub use column::{Block, Step};
+pub use log::{ln, ln1p};
