@@ -7,5 +7,7 @@ pub mod command;
 pub mod config;
 pub mod journal;
 pub mod lane;
+pub mod service;
+pub mod store;
 pub mod sys;
 pub mod telemetry;

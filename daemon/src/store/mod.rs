@@ -1,0 +1,12 @@
+//! The store: what is sealed, judged and told becomes Parquet under `data_dir`.
+//!
+//! In: sealed minutes, judged slices, ledgers, records, marks, incidents. Out: files that appear whole
+//! under their final names. Must not know: sockets, lanes, how anything was counted or judged.
+
+mod pending;
+mod place;
+mod writer;
+
+pub use pending::{JudgedRow, Pending};
+pub use place::{Place, clean_stage};
+pub use writer::{Store, StoreMessage, spawn};

@@ -1,0 +1,187 @@
+//! Where files lie and how one appears: staged, synced, renamed without replacing, directory synced.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ebbd_core::columns::{ColumnsError, Dataset};
+use ebbd_core::model::TimeUs;
+
+use crate::sys::{Disk, DiskFile};
+
+/// The folder of unfinished files and state: hidden, but a glob may still read it, so it lies outside
+/// every dataset.
+pub const STAGE: &str = ".work";
+
+/// A data directory.
+#[derive(Clone)]
+pub struct Place {
+    disk: Arc<dyn Disk>,
+    data_dir: PathBuf,
+    host: String,
+}
+
+/// Why a file could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk refused.
+    #[error("{path}: {source}")]
+    Disk {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The rows could not be written as Parquet.
+    #[error("{path}: {source}")]
+    Columns {
+        /// The staged file.
+        path: PathBuf,
+        /// What was wrong.
+        source: ColumnsError,
+    },
+}
+
+/// A staged file that is being written.
+pub type StagedFile = BufWriter<Box<dyn DiskFile>>;
+
+impl Place {
+    /// The data directory `data_dir` of `host`.
+    pub fn new(disk: Arc<dyn Disk>, data_dir: &Path, host: &str) -> Place {
+        Place { disk, data_dir: data_dir.to_owned(), host: file_safe(host) }
+    }
+
+    /// The next free sequence number of this host's files, by what lies there.
+    pub fn next_sequence(&self) -> u64 {
+        let mut highest = 0;
+        for dataset in Dataset::ALL {
+            self.walk(&self.data_dir.join(dataset.name()), 3, &mut |name| {
+                highest = highest.max(self.sequence_of(name).unwrap_or(0));
+            });
+        }
+        highest + 1
+    }
+
+    fn sequence_of(&self, name: &str) -> Option<u64> {
+        name.strip_suffix(".parquet")?.strip_prefix(&self.host)?.strip_prefix('-')?.parse().ok()
+    }
+
+    fn walk(&self, dir: &Path, depth: u32, visit: &mut dyn FnMut(&str)) {
+        // A folder that is not there holds no files.
+        for path in self.disk.list(dir).unwrap_or_default() {
+            let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.ends_with(".parquet") {
+                visit(&name);
+            } else if depth > 0 {
+                self.walk(&path, depth - 1, visit);
+            }
+        }
+    }
+
+    /// Writes one file of `dataset` for `stream` and the date of `time`; `name` stands behind the host.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing stands under the final name.
+    pub fn publish(
+        &self,
+        dataset: Dataset,
+        stream: &str,
+        time: TimeUs,
+        name: &str,
+        replace: bool,
+        write: impl FnOnce(&mut StagedFile) -> Result<(), ColumnsError>,
+    ) -> Result<PathBuf, StoreError> {
+        let dir = self.data_dir.join(dataset.directory(stream, time));
+        let file_name = format!("{}-{name}.parquet", self.host);
+        let staged = self.data_dir.join(STAGE).join(format!("{}-{file_name}", dataset.name()));
+        let last = dir.join(&file_name);
+        self.stage(&staged, write)?;
+        let renamed = self.disk.make_dir(&dir).and_then(|()| {
+            if replace { self.disk.rename(&staged, &last) } else { self.disk.rename_new(&staged, &last) }
+        });
+        at(&last, renamed)?;
+        at(&dir, self.disk.sync_dir(&dir))?;
+        Ok(last)
+    }
+
+    fn stage(
+        &self,
+        staged: &Path,
+        write: impl FnOnce(&mut StagedFile) -> Result<(), ColumnsError>,
+    ) -> Result<(), StoreError> {
+        let folder = self.data_dir.join(STAGE);
+        at(&folder, self.disk.make_dir(&folder))?;
+        // What an earlier attempt left under this name is of no use.
+        let _ = self.disk.unlink(staged);
+        let mut file = BufWriter::new(at(staged, self.disk.create(staged))?);
+        write(&mut file).map_err(|source| StoreError::Columns { path: staged.to_owned(), source })?;
+        at(staged, file.flush())?;
+        at(staged, file.get_mut().sync_all())
+    }
+}
+
+/// Removes what an earlier run left unfinished in the stage; gives how many files went.
+///
+/// # Errors
+/// Whatever the disk says; a stage that is not there is clean.
+pub fn clean_stage(disk: &dyn Disk, data_dir: &Path) -> io::Result<usize> {
+    let staged = match disk.list(&data_dir.join(STAGE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        listed => listed?,
+    };
+    let unfinished: Vec<&PathBuf> =
+        staged.iter().filter(|p| p.extension().is_some_and(|e| e == "parquet")).collect();
+    unfinished.iter().try_for_each(|path| disk.unlink(path))?;
+    Ok(unfinished.len())
+}
+
+fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, StoreError> {
+    result.map_err(|source| StoreError::Disk { path: path.to_owned(), source })
+}
+
+/// A host's name with everything that a file name or a glob could stumble over replaced.
+fn file_safe(host: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') { c } else { '_' };
+    let name: String = host.chars().map(safe).collect();
+    name.trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::RealDisk;
+
+    fn place(dir: &Path) -> Place {
+        Place::new(Arc::new(RealDisk), dir, "web/01")
+    }
+
+    fn put(place: &Place, name: &str, replace: bool) -> Result<PathBuf, StoreError> {
+        place.publish(Dataset::Minutes, "orders", TimeUs(0), name, replace, |file| {
+            file.write_all(b"rows").map_err(|e| ColumnsError::Shape(e.to_string()))
+        })
+    }
+
+    #[test]
+    fn a_file_appears_whole_and_is_never_replaced() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let place = place(dir.path());
+        let path = put(&place, "00000007", false).expect("published");
+        assert!(path.ends_with("minutes/stream=orders/date=1970-01-01/web_01-00000007.parquet"));
+        assert_eq!(std::fs::read(&path).expect("there"), b"rows");
+        assert!(put(&place, "00000007", false).is_err());
+        put(&place, "00000007", true).expect("replaced on demand");
+        assert_eq!(place.next_sequence(), 8);
+    }
+
+    #[test]
+    fn what_is_unfinished_is_cleaned() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        assert_eq!(clean_stage(&RealDisk, dir.path()).expect("nothing there"), 0);
+        let stage = dir.path().join(STAGE);
+        std::fs::create_dir(&stage).expect("made");
+        std::fs::write(stage.join("minutes-x.parquet"), b"half").expect("written");
+        std::fs::write(stage.join("lock"), b"").expect("written");
+        assert_eq!(clean_stage(&RealDisk, dir.path()).expect("cleaned"), 1);
+        assert!(stage.join("lock").exists());
+    }
+}

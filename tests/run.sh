@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The test command: installs what the tests need, then checks everything that has to hold before a
+# change lands. About half an hour on two cores from nothing, minutes when the build is warm.
+#
+#   tests/run.sh                 everything
+#   FUZZ_SECONDS=5 tests/run.sh  shorter fuzzing (default 60 s a target)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+export RUST_BACKTRACE=${RUST_BACKTRACE:-1}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+step() {
+  printf '\n== %s (%s)\n' "$*" "$(date -u +%H:%M:%S)"
+}
+
+step "what the tests need (in the background)"
+tests/setup.sh >"$log" 2>&1 &
+setup=$!
+
+step "format"
+cargo fmt --all --check
+
+step "clippy"
+cargo clippy --profile ci --workspace --all-targets -- -D warnings
+
+step "build"
+cargo test --profile ci --workspace --no-run
+
+step "set-up finished?"
+wait "$setup" || { cat "$log"; echo "tests/setup.sh failed: see above"; exit 1; }
+tail -n 3 "$log"
+
+step "tests"
+cargo test --profile ci --workspace
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --workspace --no-deps
+
+step "loom: the concurrency of our own, every interleaving"
+tests/loom.sh
+
+step "fuzz: whatever parses, ${FUZZ_SECONDS:-60} s a target"
+tests/fuzz/run.sh "${FUZZ_SECONDS:-60}"
+
+step "all passed"
