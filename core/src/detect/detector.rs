@@ -175,7 +175,7 @@ impl Detector {
     /// Counts of the minute into the columns; slices seen for the first time begin.
     fn fill(&mut self, sealed: &SealedMinute) {
         let known = self.table.len();
-        self.table.roll_up(&sealed.rows, &mut self.observed);
+        self.table.roll_up(sealed.judged_rows(), &mut self.observed);
         self.grow();
         if self.table.len() > known {
             self.place_slices();

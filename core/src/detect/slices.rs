@@ -148,11 +148,11 @@ impl SliceTable {
     }
 
     /// Adds up the watched rows per slice; `observed` grows to one figure per id.
-    pub fn roll_up(&mut self, rows: &[SealedRow], observed: &mut Vec<i64>) {
+    pub fn roll_up<'a>(&mut self, rows: impl IntoIterator<Item = &'a SealedRow>, observed: &mut Vec<i64>) {
         observed.clear();
         observed.resize(self.slots(), 0);
         let groupings = self.watch.len();
-        for row in rows.iter().filter(|row| row.key.watched) {
+        for row in rows.into_iter().filter(|row| row.key.watched) {
             let at = self.remembered(&row.key) * groupings;
             observed.resize(self.slots(), 0);
             for id in self.judged[at..at + groupings].iter().filter(|id| **id != REFUSED) {

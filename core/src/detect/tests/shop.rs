@@ -54,6 +54,7 @@ impl Shop {
             minute: Minute(START + at),
             revision: 0,
             rows,
+            earlier: Vec::new(),
             completeness: Completeness::whole(),
             sources: Vec::new(),
             sealed_at: TimeUs(0),
