@@ -16,9 +16,14 @@ pub mod decode;
 pub mod baseline;
 pub mod detect;
 
+pub mod impact;
+pub mod localize;
+
 pub mod alarm;
+pub mod judge;
 
 #[cfg(feature = "columns")]
 pub mod columns;
 
+pub mod report;
 pub mod simulate;

@@ -3,9 +3,31 @@
 //! In: verdicts, slices, marks. Out: [`AlarmRecord`]s with dense sequence numbers.
 //! Must not know: sockets, files, clocks.
 
+pub mod block;
+mod book;
+mod compose;
+mod fall;
+mod follow;
+mod group;
+mod incident;
+mod life;
+mod marks;
 mod record;
+mod scene;
+mod silence;
+mod state;
+#[cfg(test)]
+mod tests;
+mod told;
+pub mod words;
 
+pub use book::AlarmBook;
+pub use compose::BookContext;
+pub use incident::{Incident, IncidentMoney};
+pub use marks::{Marks, Suspects};
 pub use record::{
     AlarmRecord, Because, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, Notify, Severity,
     SinceOnsetPart, State,
 };
+pub use scene::SliceRow;
+pub use state::BookState;

@@ -31,7 +31,7 @@ pub use event::Event;
 pub use format::Format;
 pub use lines::lines;
 pub use source::SourceSpec;
-pub use time::{TimeUnit, from_text as time_from_text};
+pub use time::TimeUnit;
 
 /// What a line is.
 #[derive(Debug)]

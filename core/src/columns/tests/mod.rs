@@ -1,9 +1,4 @@
-//! Tests of the datasets: columns as the specification lists them, order, footers, reading back,
-//! broken files, minute tables.
+//! Tests of the datasets: columns as the specification lists them, order, footers.
 
-mod broken;
 mod listed;
-mod order;
-mod round_trip;
 mod samples;
-mod tables;

@@ -1,0 +1,327 @@
+//! A drop: the slices that fell together, the one that explains it, what it has cost.
+
+use serde::{Deserialize, Serialize};
+
+use super::life::{Life, News};
+use super::record::{Because, Cause, Severity, State};
+use super::scene::{Scene, WINDOW_MINUTES, Window};
+use super::told::Told;
+use super::words;
+use crate::detect::{SliceVerdict, Verdict};
+use crate::impact::Loss;
+use crate::localize::{Explanation, explain, share_of};
+use crate::model::{Minute, Slice, StreamSpec};
+
+/// A slice is shown in place of the widest member when it explains at least this share.
+const EXPLAINS: f64 = 0.8;
+/// A better explanation is taken after it was the best this many minutes in a row.
+const STEADY_MINUTES: u32 = 3;
+/// A shortfall of this share of the whole stream is a page even if no slice fell deep.
+const LARGE: f64 = 0.15;
+/// Minutes over which the percentage in the title is taken.
+const PERCENT_MINUTES: i32 = 5;
+/// Most slices of one alarm.
+const MOST_MEMBERS: usize = 4096;
+/// An alarm this old that ends without a recovery was taken as the new normal.
+const NEW_NORMAL_MINUTES: i32 = 90;
+
+/// What a drop alarm is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Fall {
+    /// Slices in `drop`, in canonical order.
+    pub(super) members: Vec<Member>,
+    /// The slice whose figures are shown.
+    pub(super) shown: Slice,
+    pub(super) causes: Vec<Cause>,
+    pub(super) unexplained: f64,
+    pub(super) loss: Loss,
+    /// While recovering: since when, and the loss before that.
+    recovery: Option<(Minute, Loss)>,
+    /// A better slice to show, and for how many minutes it has been.
+    better: Option<(Slice, u32)>,
+    pub(super) told: Told,
+}
+
+/// A slice that fell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Member {
+    pub(super) slice: Slice,
+    recovering: bool,
+    deep: bool,
+}
+
+impl Member {
+    fn new(slice: &Slice, verdict: &SliceVerdict) -> Member {
+        Member { slice: slice.clone(), recovering: verdict.recovering, deep: verdict.deep }
+    }
+}
+
+/// A drop that begins: which slice it is about, since when.
+pub(super) struct Opening {
+    pub(super) fall: Fall,
+    pub(super) root: Slice,
+    pub(super) onset: [Minute; 3],
+    pub(super) severity: Severity,
+}
+
+/// Begins a drop of the slices of `group`.
+pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
+    let members: Vec<Member> = members_of(scene, group);
+    let widest = widest(scene, &members);
+    let onset = scene.verdict(&widest).and_then(|v| v.onset).unwrap_or([scene.minute(); 3]);
+    let explanation = explain(&scene.recent.cells(window_start(scene.minute(), onset)), &widest);
+    let shown = best(&explanation).unwrap_or(widest);
+    let onset = scene.verdict(&shown).and_then(|v| v.onset).unwrap_or(onset);
+    let mut fall = Fall {
+        members,
+        shown: shown.clone(),
+        causes: Vec::new(),
+        unexplained: 1.0,
+        loss: Loss::default(),
+        recovery: None,
+        better: None,
+        told: Told::default(),
+    };
+    fall.take(explanation);
+    fall.recount(scene, onset);
+    let severity = fall.severity(scene);
+    Opening { fall, root: shown, onset, severity }
+}
+
+fn members_of(scene: &Scene, group: &[&Slice]) -> Vec<Member> {
+    let found = group.iter().filter_map(|slice| scene.verdict(slice).map(|v| Member::new(slice, v)));
+    let mut members: Vec<Member> = found.take(MOST_MEMBERS).collect();
+    members.sort_by(|a, b| a.slice.cmp(&b.slice));
+    members
+}
+
+/// The member with the fewest conditions; among those the one that misses most.
+fn widest(scene: &Scene, members: &[Member]) -> Slice {
+    let loss = |m: &Member| scene.shortfall(&m.slice);
+    let order = |a: &&Member, b: &&Member| {
+        a.slice.0.len().cmp(&b.slice.0.len()).then(loss(b).total_cmp(&loss(a))).then(a.slice.cmp(&b.slice))
+    };
+    members.iter().min_by(order).map(|m| m.slice.clone()).unwrap_or_default()
+}
+
+/// The slice that explains enough to be shown.
+fn best(explanation: &Explanation) -> Option<Slice> {
+    explanation.causes.first().filter(|c| c.share >= EXPLAINS).map(|c| c.slice.clone())
+}
+
+fn window_start(minute: Minute, onset: [Minute; 3]) -> Minute {
+    onset[1].max(minute.plus(1 - WINDOW_MINUTES as i32))
+}
+
+impl Fall {
+    /// Whether `slice` stands above or below one of its slices.
+    pub(super) fn touches(&self, slice: &Slice) -> bool {
+        self.members.iter().any(|member| member.slice.related(slice)) || self.shown.related(slice)
+    }
+
+    /// Whether `slice` is a member.
+    pub(super) fn holds(&self, slice: &Slice) -> bool {
+        self.members.binary_search_by(|member| member.slice.cmp(slice)).is_ok()
+    }
+
+    /// Joins what was open before: its losses are added to this one's.
+    pub(super) fn continue_from(&mut self, before: &Fall) {
+        let (now, then) = (self.loss, before.loss);
+        self.loss = Loss {
+            minutes: now.minutes + then.minutes,
+            blind_minutes: now.blind_minutes + then.blind_minutes,
+            observed: now.observed + then.observed,
+            absent: now.absent + then.absent,
+            expected: now.expected + then.expected,
+            variance: now.variance + then.variance,
+        };
+    }
+
+    /// One more minute of an open alarm, with the slices that joined it. At most one piece of news.
+    pub(super) fn step(&mut self, life: &mut Life, scene: &Scene, joined: &[&Slice]) -> Option<News> {
+        if self.is_blind(scene) {
+            return self.go_blind(life);
+        }
+        let was = (life.state, life.severity);
+        let before = self.loss;
+        let escalated = self.members.iter().any(|m| scene.verdict(&m.slice).is_some_and(|v| v.escalated));
+        self.refresh_members(scene, joined);
+        self.count_minute(scene);
+        if self.members.is_empty() {
+            return Some(self.end(life, scene.minute()));
+        }
+        self.explain_again(life, scene, !joined.is_empty());
+        self.note_recovery(scene.minute(), before);
+        life.state = if self.recovery.is_some() { State::Recovering } else { State::Firing };
+        if life.severity == Severity::Ticket {
+            life.severity = self.severity(scene);
+        }
+        let rate = scene.shortfall(&self.shown);
+        if life.severity != was.1 || (escalated && self.told.is_worse(rate)) {
+            let (now, then) = (words::count(rate), words::count(self.told.rate));
+            return Some(News::told(Because::Escalated, format!("missing {now}/min, was {then}/min")));
+        }
+        let widened = self.widened(joined, life, scene);
+        if !widened.is_empty() {
+            return Some(News::told(Because::Spread, format!("now {} as well", names(&widened, scene.spec))));
+        }
+        self.small_news(life, was.0, scene)
+    }
+
+    fn is_blind(&self, scene: &Scene) -> bool {
+        let blind = |m: &Member| scene.verdict(&m.slice).is_some_and(|v| v.verdict == Verdict::NoData);
+        scene.no_data() || (!self.members.is_empty() && self.members.iter().all(blind))
+    }
+
+    fn go_blind(&mut self, life: &mut Life) -> Option<News> {
+        self.loss.blind_minutes += 1;
+        let news = life.state != State::FiringBlind;
+        life.state = State::FiringBlind;
+        self.recovery = None;
+        news.then(|| News::plain(Because::Blind))
+    }
+
+    /// Lets go of slices that are positively back, keeps those of which nothing is known.
+    fn refresh_members(&mut self, scene: &Scene, joined: &[&Slice]) {
+        self.members.retain_mut(|member| match scene.verdict(&member.slice) {
+            None => false,
+            Some(v) => match v.verdict {
+                Verdict::Ok | Verdict::Learning => false,
+                Verdict::NoData | Verdict::Incomplete => true,
+                Verdict::Drop => {
+                    member.recovering = v.recovering;
+                    member.deep |= v.deep;
+                    true
+                }
+            },
+        });
+        let room = MOST_MEMBERS.saturating_sub(self.members.len());
+        self.members.extend(members_of(scene, joined).into_iter().take(room));
+        self.members.sort_by(|a, b| a.slice.cmp(&b.slice));
+    }
+
+    fn count_minute(&mut self, scene: &Scene) {
+        match scene.verdict(&self.shown) {
+            Some(verdict) => self.loss.add(verdict),
+            None => self.loss.blind_minutes += 1,
+        }
+    }
+
+    fn end(&mut self, life: &mut Life, minute: Minute) -> News {
+        let recovered = self.recovery.take();
+        life.state = State::Resolved;
+        life.ended = Some(recovered.map_or(minute, |(since, _)| since));
+        if let Some((_, loss)) = recovered {
+            self.loss = loss;
+        } else if minute.0 - life.onset[1].0 >= NEW_NORMAL_MINUTES {
+            return News::told(Because::Resolved, "no recovery was seen: taken as the new normal");
+        }
+        News::plain(Because::Resolved)
+    }
+
+    fn explain_again(&mut self, life: &Life, scene: &Scene, at_once: bool) {
+        let widest = widest(scene, &self.members);
+        let explanation = explain(&scene.recent.cells(window_start(scene.minute(), life.onset)), &widest);
+        let pick = best(&explanation).unwrap_or(widest);
+        if pick == self.shown {
+            self.better = None;
+            return self.take(explanation);
+        }
+        let minutes = match self.better.take() {
+            Some((slice, minutes)) if slice == pick => minutes + 1,
+            _ => 1,
+        };
+        if at_once || minutes >= STEADY_MINUTES || !self.holds(&self.shown) {
+            self.shown = pick;
+            self.take(explanation);
+            self.recount(scene, life.onset);
+        } else {
+            self.better = Some((pick, minutes));
+        }
+    }
+
+    fn take(&mut self, explanation: Explanation) {
+        self.unexplained = explanation.unexplained;
+        let cause = |c: crate::localize::Explained| Cause {
+            slice: c.slice,
+            explains: c.share,
+            observed: c.observed,
+            expected: c.expected,
+            effect: c.effect,
+            refined: None,
+        };
+        self.causes = explanation.causes.into_iter().map(cause).collect();
+    }
+
+    /// The loss since the onset, for a slice that is newly shown: as the detector counted it; else from
+    /// the last minutes; else the sums of the slice shown before go on.
+    fn recount(&mut self, scene: &Scene, onset: [Minute; 3]) {
+        let verdict = scene.verdict(&self.shown);
+        if let Some(own) = verdict.filter(|v| v.onset.is_some_and(|own| own[1] <= onset[2])) {
+            self.loss = Loss::since_onset(own);
+        } else if scene.minute().0 - onset[1].0 < WINDOW_MINUTES as i32 {
+            let Window { minutes, observed, expected, variance } = scene.recent.window(&self.shown, onset[1]);
+            self.loss = Loss { minutes, observed, expected, variance, ..self.loss };
+        }
+    }
+
+    fn note_recovery(&mut self, minute: Minute, before: Loss) {
+        if !self.members.iter().all(|member| member.recovering) {
+            self.recovery = None;
+        } else if self.recovery.is_none() {
+            self.recovery = Some((minute, before));
+        }
+    }
+
+    /// A page when a slice fell deep (to 65 % or less) or the whole stream misses 15 %; else a ticket.
+    fn severity(&self, scene: &Scene) -> Severity {
+        let whole = scene.verdict(&Slice::default()).and_then(|v| v.expected).unwrap_or(f64::INFINITY);
+        let missing = self.members.iter().map(|m| scene.shortfall(&m.slice)).fold(0.0, f64::max);
+        let deep = self.members.iter().any(|member| member.deep);
+        if deep || missing >= LARGE * whole { Severity::Page } else { Severity::Ticket }
+    }
+
+    /// Of the slices that joined those whose fall is not that of the slices already told.
+    fn widened(&self, joined: &[&Slice], life: &Life, scene: &Scene) -> Vec<Slice> {
+        if joined.is_empty() {
+            return Vec::new();
+        }
+        let cells = scene.recent.cells(window_start(scene.minute(), life.onset));
+        let known = |slice: &Slice| -> f64 {
+            self.told.about.iter().map(|told| share_of(slice, told, &cells).unwrap_or(1.0)).sum()
+        };
+        let above = |slice: &Slice| self.told.about.iter().any(|told| slice.contains(told));
+        let own: Vec<&Slice> = joined.iter().copied().filter(|s| !above(s) && known(s) < 0.5).collect();
+        let topmost = |slice: &&&Slice| !own.iter().any(|other| other != *slice && other.contains(slice));
+        own.iter().filter(topmost).map(|slice| (*slice).clone()).collect()
+    }
+
+    /// News that wakes nobody.
+    fn small_news(&self, life: &Life, was: State, scene: &Scene) -> Option<News> {
+        match (was, life.state) {
+            (State::FiringBlind, _) => Some(News::plain(Because::NoLongerBlind)),
+            (State::Firing, State::Recovering) => Some(News::plain(Because::Recovering)),
+            (State::Recovering, State::Firing) => {
+                Some(News::told(Because::Update, "the recovery did not hold"))
+            }
+            (State::Recovering, State::Recovering) => None,
+            _ => self.told.differs(&Told::of(self, life, scene)).then(|| News::plain(Because::Update)),
+        }
+    }
+
+    /// The sums behind the percentage in the title: the shown slice over the last minutes.
+    pub(super) fn lately(&self, scene: &Scene, onset: [Minute; 3]) -> Window {
+        scene.recent.window(&self.shown, onset[1].max(scene.minute().plus(1 - PERCENT_MINUTES)))
+    }
+}
+
+/// `DE`, `DE and US / one-click`: slices as people name them, made safe.
+fn names(slices: &[Slice], spec: &StreamSpec) -> String {
+    words::list(&slices.iter().map(|slice| safe_title(slice, spec)).collect::<Vec<_>>())
+}
+
+/// The values of a slice in the stream's order, made safe for terminals.
+pub(super) fn safe_title(slice: &Slice, spec: &StreamSpec) -> String {
+    let safe = Slice(slice.0.iter().map(|(d, v)| (d.clone(), words::escape(v))).collect());
+    safe.title(&spec.dimension_names())
+}

@@ -1,0 +1,157 @@
+//! One sealed minute as the book looks at it, and the last minutes of every watched slice.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::marks::Marks;
+use crate::detect::{SliceVerdict, Verdict};
+use crate::impact::variance;
+use crate::localize::Cell;
+use crate::model::{Minute, SealedMinute, Slice, StreamSpec, TimeUs};
+
+/// Minutes that are looked at together when a shortfall is explained.
+pub(super) const WINDOW_MINUTES: usize = 16;
+
+/// A watched slice and what the detector says of it: a row of the `slices` dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SliceRow {
+    /// The slice.
+    pub slice: Slice,
+    /// The verdict; its `slice` is the same slice as an id of the detector's table.
+    pub verdict: SliceVerdict,
+}
+
+/// What the book knows of the minute it is looking at.
+pub(super) struct Scene<'a> {
+    pub(super) spec: &'a StreamSpec,
+    pub(super) sealed: &'a SealedMinute,
+    pub(super) now: TimeUs,
+    pub(super) recent: &'a Recent,
+    pub(super) marks: &'a Marks,
+    rows: BTreeMap<&'a Slice, &'a SliceVerdict>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(
+        spec: &'a StreamSpec,
+        sealed: &'a SealedMinute,
+        rows: &'a [SliceRow],
+        now: TimeUs,
+        (recent, marks): (&'a Recent, &'a Marks),
+    ) -> Scene<'a> {
+        let rows = rows.iter().map(|row| (&row.slice, &row.verdict)).collect();
+        Scene { spec, sealed, now, recent, marks, rows }
+    }
+
+    pub(super) fn minute(&self) -> Minute {
+        self.sealed.minute
+    }
+
+    pub(super) fn no_data(&self) -> bool {
+        self.sealed.completeness.no_data
+    }
+
+    pub(super) fn verdict(&self, slice: &Slice) -> Option<&'a SliceVerdict> {
+        self.rows.get(slice).copied()
+    }
+
+    /// The slices whose verdict is `drop`, in canonical order.
+    pub(super) fn drops(&self) -> impl Iterator<Item = (&'a Slice, &'a SliceVerdict)> {
+        self.rows.iter().filter(|(_, verdict)| verdict.verdict == Verdict::Drop).map(|(s, v)| (*s, *v))
+    }
+
+    /// Events missing in this minute of `slice`.
+    pub(super) fn shortfall(&self, slice: &Slice) -> f64 {
+        self.verdict(slice).map_or(0.0, shortfall)
+    }
+}
+
+/// Expected minus observed of one minute, never negative; 0 where either is not known.
+pub(super) fn shortfall(verdict: &SliceVerdict) -> f64 {
+    match (verdict.observed, verdict.expected) {
+        (Some(observed), Some(expected)) => (expected - observed as f64).max(0.0),
+        _ => 0.0,
+    }
+}
+
+/// The last minutes of every watched slice of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Recent {
+    /// By the detector's slice ids.
+    tracks: Vec<Track>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Track {
+    slice: Slice,
+    /// Ascending; minutes without data or expectation are left out.
+    moments: VecDeque<(Minute, f32, f32, f32)>,
+}
+
+/// Sums over a window of minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Window {
+    pub(super) minutes: u32,
+    pub(super) observed: f64,
+    pub(super) expected: f64,
+    pub(super) variance: f64,
+}
+
+impl Recent {
+    /// Notes a minute of every slice.
+    pub(super) fn push(&mut self, minute: Minute, rows: &[SliceRow]) {
+        for row in rows {
+            let at = row.verdict.slice.index();
+            if self.tracks.len() <= at {
+                self.tracks.resize_with(at + 1, Track::default);
+            }
+            let track = &mut self.tracks[at];
+            if track.slice != row.slice {
+                *track = Track { slice: row.slice.clone(), ..Track::default() };
+            }
+            track.push(minute, &row.verdict);
+        }
+    }
+
+    /// What the slices had from `from` to the last minute noted, as cells to explain a shortfall by.
+    pub(super) fn cells(&self, from: Minute) -> Vec<Cell<'_>> {
+        let seen = self.tracks.iter().filter(|track| track.last() >= Some(from));
+        seen.map(|track| {
+            let Window { observed, expected, variance, .. } = track.window(from);
+            Cell { slice: &track.slice, observed, expected, variance }
+        })
+        .collect()
+    }
+
+    /// The sums of one slice from `from` on; zeros when it is not known.
+    pub(super) fn window(&self, slice: &Slice, from: Minute) -> Window {
+        let same = self.tracks.iter().filter(|track| track.slice == *slice);
+        let track = same.max_by_key(|track| track.last());
+        track.map(|track| track.window(from)).unwrap_or_default()
+    }
+}
+
+impl Track {
+    fn push(&mut self, minute: Minute, verdict: &SliceVerdict) {
+        let (Some(observed), Some(expected)) = (verdict.observed, verdict.expected) else { return };
+        if self.moments.len() == WINDOW_MINUTES {
+            self.moments.pop_front();
+        }
+        self.moments.push_back((minute, observed as f32, expected as f32, variance(verdict) as f32));
+    }
+
+    fn last(&self) -> Option<Minute> {
+        self.moments.back().map(|moment| moment.0)
+    }
+
+    fn window(&self, from: Minute) -> Window {
+        let inside = self.moments.iter().filter(|moment| moment.0 >= from);
+        inside.fold(Window::default(), |sum, &(_, observed, expected, variance)| Window {
+            minutes: sum.minutes + 1,
+            observed: sum.observed + f64::from(observed),
+            expected: sum.expected + f64::from(expected),
+            variance: sum.variance + f64::from(variance),
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Scripts of verdicts and the exact records that come of them.
+
+mod drops;
+mod silences;
+mod stage;

@@ -1,0 +1,80 @@
+//! What a person was last told of an alarm, and whether what is known now is news.
+
+use serde::{Deserialize, Serialize};
+
+use super::fall::Fall;
+use super::life::Life;
+use super::scene::Scene;
+use crate::model::{Minute, Slice};
+
+/// Fresh figures are told at least this often.
+const REPEAT_MINUTES: i32 = 5;
+/// A change of the percentage by so many points is news.
+const POINTS: f64 = 10.0;
+/// The loss per minute is worse when it has grown by this factor.
+const WORSE: f64 = 1.25;
+
+/// The figures of the last record that a person would compare with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) minute: Minute,
+    shown: Slice,
+    /// The causes named; the shown slice where there are none.
+    pub(super) about: Vec<Slice>,
+    /// Orders lost per minute.
+    pub(super) rate: f64,
+    /// Orders lost so far.
+    lost: f64,
+    /// How far below expectation, 0 to 100.
+    percent: f64,
+    missing: Vec<String>,
+    suspect: Option<String>,
+}
+
+impl Told {
+    /// What would be told now.
+    pub(super) fn of(fall: &Fall, life: &Life, scene: &Scene) -> Told {
+        let lately = fall.lately(scene, life.onset);
+        let mut missing: Vec<String> =
+            scene.sealed.completeness.missing.iter().map(|m| m.origin.clone()).collect();
+        missing.sort();
+        let suspects = scene.marks.near(life.onset, &fall.shown);
+        Told {
+            minute: scene.minute(),
+            shown: fall.shown.clone(),
+            about: about(fall),
+            rate: scene.shortfall(&fall.shown),
+            lost: fall.loss.orders()[1],
+            percent: if lately.expected > 0.0 {
+                100.0 * (1.0 - lately.observed / lately.expected)
+            } else {
+                0.0
+            },
+            missing,
+            suspect: suspects.changes.first().map(|c| format!("{} {} {}", c.kind, c.what, c.at)),
+        }
+    }
+
+    /// Whether the loss per minute has clearly grown since.
+    pub(super) fn is_worse(&self, rate: f64) -> bool {
+        rate >= WORSE * self.rate
+    }
+
+    /// Whether a person would see the difference: another slice, suspect or missing source, ten points
+    /// of the percentage, twice the loss, or five minutes passed.
+    pub(super) fn differs(&self, now: &Told) -> bool {
+        self.shown != now.shown
+            || self.suspect != now.suspect
+            || self.missing != now.missing
+            || (self.percent - now.percent).abs() >= POINTS
+            || now.lost >= 2.0 * self.lost.max(1.0)
+            || now.minute.0 - self.minute.0 >= REPEAT_MINUTES
+    }
+}
+
+fn about(fall: &Fall) -> Vec<Slice> {
+    if fall.causes.is_empty() {
+        return vec![fall.shown.clone()];
+    }
+    fall.causes.iter().map(|cause| cause.slice.clone()).collect()
+}

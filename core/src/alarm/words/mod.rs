@@ -1,0 +1,22 @@
+//! Numbers, times and names as a tired person reads them.
+//!
+//! In: figures. Out: short texts. Must not know: alarms.
+
+mod escape;
+mod numbers;
+mod times;
+
+pub use escape::escape;
+pub use numbers::{band, count, exact, money, percent_down, share};
+pub use times::{Clock, duration};
+
+/// `web-03`, `web-03 and web-04`, `web-03, web-04 and 5 others`.
+pub fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        [one, two, rest @ ..] => format!("{one}, {two} and {} others", rest.len()),
+    }
+}

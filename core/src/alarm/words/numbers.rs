@@ -1,0 +1,109 @@
+//! Counts, money and shares in words.
+
+/// A count that need not be exact: `12`, `0.8`, `540`, `2.1k`, `391k`, `1.2M`.
+pub fn count(value: f64) -> String {
+    let magnitude = value.abs();
+    let (scaled, unit) = match magnitude {
+        m if m >= 999_500_000.0 => (magnitude / 1e9, "G"),
+        m if m >= 999_500.0 => (magnitude / 1e6, "M"),
+        m if m >= 999.5 => (magnitude / 1e3, "k"),
+        _ => (magnitude, ""),
+    };
+    let sign = if value < 0.0 { "-" } else { "" };
+    format!("{sign}{}{unit}", digits(scaled, unit.is_empty()))
+}
+
+/// One decimal where it says something: below 10 for plain numbers, below 100 for k, M and G.
+fn digits(scaled: f64, plain: bool) -> String {
+    let with_decimal = if plain { scaled < 9.95 } else { scaled < 99.95 };
+    let text = if with_decimal { format!("{scaled:.1}") } else { format!("{scaled:.0}") };
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
+/// An exact count with thousand separators: `18,204`.
+pub fn exact(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `10.3k USD`; without a currency's name the bare number.
+pub fn money(value: f64, currency: &str) -> String {
+    format!("{} {}", count(value), super::escape(currency)).trim_end().to_owned()
+}
+
+/// `498-585`, `19.4-20.8k`: a unit that both ends share is said once.
+pub fn band(low: f64, high: f64) -> String {
+    let (low, high) = (count(low), count(high));
+    let unit = high.chars().last().filter(|c| c.is_alphabetic());
+    match unit.and_then(|unit| low.strip_suffix(unit)) {
+        Some(bare) => format!("{bare}-{high}"),
+        None => format!("{low}-{high}"),
+    }
+}
+
+/// How far `observed` is below `expected`, as `-98 %`. Only nothing at all is `-100 %`.
+pub fn percent_down(observed: f64, expected: f64) -> String {
+    if expected <= 0.0 {
+        return "0 %".to_owned();
+    }
+    let percent = (100.0 * (observed / expected - 1.0)).round();
+    let percent = if observed > 0.0 { percent.max(-99.0) } else { percent };
+    if percent > 0.0 { format!("+{percent} %") } else { format!("{} %", percent + 0.0) }
+}
+
+/// A fraction as `96 %`, `99.8 %`; only 1 is `100 %`.
+pub fn share(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
+    let text = if percent > 99.0 && percent < 100.0 {
+        format!("{:.1}", percent.min(99.9))
+    } else if percent > 0.0 && percent < 1.0 {
+        format!("{:.1}", percent.max(0.1))
+    } else {
+        format!("{percent:.0}")
+    };
+    format!("{text} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_short() {
+        let words = [0.0, 0.84, 9.0, 12.0, 540.2, 999.4, 999.6, 2110.0, 20_100.0, 391_200.0, 1.21e6, -528.0];
+        let words: Vec<String> = words.into_iter().map(count).collect();
+        assert_eq!(
+            words,
+            ["0", "0.8", "9", "12", "540", "999", "1k", "2.1k", "20.1k", "391k", "1.2M", "-528"]
+        );
+        assert_eq!(exact(18_204), "18,204");
+        assert_eq!(exact(7), "7");
+        assert_eq!(money(10_300.0, "USD"), "10.3k USD");
+    }
+
+    #[test]
+    fn bands_say_the_unit_once() {
+        assert_eq!(band(498.0, 585.0), "498-585");
+        assert_eq!(band(19_400.0, 20_800.0), "19.4-20.8k");
+        assert_eq!(band(900.0, 1_200.0), "900-1.2k");
+    }
+
+    #[test]
+    fn percents_do_not_overstate() {
+        assert_eq!(percent_down(12.0, 540.0), "-98 %");
+        assert_eq!(percent_down(1.0, 5400.0), "-99 %");
+        assert_eq!(percent_down(0.0, 540.0), "-100 %");
+        assert_eq!(percent_down(540.0, 540.0), "0 %");
+        assert_eq!(share(0.9999), "99.9 %");
+        assert_eq!(share(1.0), "100 %");
+        assert_eq!(share(0.04), "4 %");
+        assert_eq!(share(0.0001), "0.1 %");
+    }
+}

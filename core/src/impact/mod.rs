@@ -1,0 +1,10 @@
+//! What a shortfall costs: orders with an interval, money by the slice's usual basket.
+//!
+//! In: verdicts, rows of sealed minutes. Out: [`Loss`], [`Baskets`].
+//! Must not know: alarms, records.
+
+mod basket;
+mod loss;
+
+pub use basket::Baskets;
+pub use loss::{Loss, METHOD, variance};

@@ -1,0 +1,185 @@
+//! The judge: one detector per stream and one alarm book, from a sealed minute to verdicts and records.
+//!
+//! In: sealed minutes, marks, ebbd's own trouble. Out: [`JudgedMinute`]s, alarm records, incident rows.
+//! Must not know: files, sockets, clocks, Arrow.
+
+mod state;
+
+use std::sync::Arc;
+
+pub use state::{JudgeState, RestoreError};
+
+pub use crate::alarm::SliceRow;
+use crate::alarm::{AlarmBook, AlarmRecord, BookContext, Incident, Severity};
+use crate::detect::{DetectKnobs, Detector, SinceOnset, SliceVerdict, Verdict};
+use crate::model::{Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View};
+
+/// What a judge is made with, besides the streams.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeContext {
+    /// The daemon's host.
+    pub host: String,
+    /// What the daemon sees of the shop.
+    pub view: View,
+    /// Hash of the configuration.
+    pub config_hash: String,
+    /// What an operator may turn.
+    pub knobs: DetectKnobs,
+    /// Address of the dashboard, without a slash at its end.
+    pub http_url: Option<String>,
+}
+
+/// A minute as it was judged: rows for the `slices` dataset, records to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedMinute {
+    /// The stream.
+    pub stream: StreamId,
+    /// The minute.
+    pub minute: Minute,
+    /// The revision that was judged: 0.
+    pub revision: u32,
+    /// One row per known watched slice; `{}` always if the whole stream is watched.
+    pub rows: Vec<SliceRow>,
+    /// Alarm records, in order of `seq`.
+    pub records: Vec<AlarmRecord>,
+    /// When it was judged.
+    pub judged_at: TimeUs,
+}
+
+/// Judges the minutes of all streams. The same minutes give the same verdicts and records.
+#[derive(Debug)]
+pub struct Judge {
+    streams: Arc<[StreamSpec]>,
+    detectors: Vec<Detector>,
+    book: AlarmBook,
+}
+
+impl Judge {
+    /// A judge that knows nothing yet.
+    pub fn new(streams: Arc<[StreamSpec]>, context: JudgeContext) -> Judge {
+        let detectors = streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
+        Judge { streams, detectors, book: AlarmBook::new(book_context(&context)) }
+    }
+
+    /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 and a
+    /// minute that was judged before give no rows and no records.
+    pub fn judge(&mut self, sealed: &SealedMinute, now: TimeUs) -> JudgedMinute {
+        let judged = self.rows(sealed);
+        let spec = &self.streams[sealed.stream.index()];
+        let records = judged.as_ref().map(|rows| self.book.minute(spec, sealed, rows, now));
+        let (rows, records) = (judged.unwrap_or_default(), records.unwrap_or_default());
+        JudgedMinute {
+            stream: sealed.stream,
+            minute: sealed.minute,
+            revision: sealed.revision,
+            rows,
+            records,
+            judged_at: now,
+        }
+    }
+
+    /// Learns from a minute of history: as [`Judge::judge`], but no alarm comes of it.
+    pub fn learn(&mut self, sealed: &SealedMinute) {
+        if let Some(rows) = self.rows(sealed) {
+            self.book.learn(&self.streams[sealed.stream.index()], sealed, &rows);
+        }
+    }
+
+    /// The detector's verdicts with their slices; a row of its own for the whole stream when the
+    /// detector has none yet. `None` for a revision, and for a minute judged before.
+    fn rows(&mut self, sealed: &SealedMinute) -> Option<Vec<SliceRow>> {
+        let detector = &mut self.detectors[sealed.stream.index()];
+        if sealed.revision > 0 || detector.last_minute().is_some_and(|last| sealed.minute <= last) {
+            return None;
+        }
+        let verdicts = detector.judge(sealed);
+        let table = detector.slices();
+        let named = |verdict: SliceVerdict| {
+            table.get(verdict.slice).map(|slice| SliceRow { slice: slice.clone(), verdict })
+        };
+        let mut rows: Vec<SliceRow> = verdicts.into_iter().filter_map(named).collect();
+        let whole_watched = self.streams[sealed.stream.index()].watch.iter().any(Vec::is_empty);
+        if whole_watched && !rows.iter().any(|row| row.slice.is_whole()) {
+            rows.insert(0, SliceRow { slice: Slice::default(), verdict: unjudged(sealed) });
+        }
+        Some(rows)
+    }
+
+    /// Keeps a change marker.
+    pub fn mark(&mut self, mark: Mark) {
+        self.book.mark(mark);
+    }
+
+    /// ebbd's own trouble, named by a short key (`disk`, `quarantine`, `fenced`); see [`AlarmBook::trouble`].
+    pub fn trouble(
+        &mut self,
+        what: &str,
+        text: &str,
+        severity: Severity,
+        now: TimeUs,
+    ) -> Option<AlarmRecord> {
+        self.book.trouble(what, text, severity, now)
+    }
+
+    /// That trouble is over.
+    pub fn trouble_over(&mut self, what: &str, now: TimeUs) -> Option<AlarmRecord> {
+        self.book.trouble_over(what, now)
+    }
+
+    /// The latest record of each open alarm, by number.
+    pub fn open_alarms(&self) -> Vec<AlarmRecord> {
+        self.book.open_alarms()
+    }
+
+    /// The sequence number of the latest record; 0 before the first.
+    pub fn seq(&self) -> u64 {
+        self.book.seq()
+    }
+
+    /// The last minute judged of a stream.
+    pub fn last_minute(&self, stream: StreamId) -> Option<Minute> {
+        self.detectors[stream.index()].last_minute()
+    }
+
+    /// The detector of a stream, for status and metrics.
+    pub fn detector(&self, stream: StreamId) -> &Detector {
+        &self.detectors[stream.index()]
+    }
+
+    /// The rows of incidents that opened or changed their state since the last call, the latest of each.
+    pub fn incidents_changed(&mut self) -> Vec<Incident> {
+        self.book.incidents_changed()
+    }
+}
+
+fn book_context(context: &JudgeContext) -> BookContext {
+    BookContext {
+        host: context.host.clone(),
+        view: context.view,
+        config_hash: context.config_hash.clone(),
+        http_url: context.http_url.clone(),
+    }
+}
+
+/// What is said of the whole stream where the detector says nothing.
+fn unjudged(sealed: &SealedMinute) -> SliceVerdict {
+    let no_data = sealed.completeness.no_data;
+    let observed = (!no_data).then(|| sealed.watched_count());
+    SliceVerdict {
+        slice: SliceId(0),
+        verdict: if no_data { Verdict::NoData } else { Verdict::Learning },
+        observed,
+        observed_max: observed.map(|count| (count + sealed.completeness.dropped as i64) as f64),
+        expected: None,
+        low: None,
+        high: None,
+        completeness: sealed.completeness.fraction,
+        evidence: 0.0,
+        threshold: 0.0,
+        onset: None,
+        since_onset: SinceOnset::default(),
+        deep: false,
+        recovering: false,
+        escalated: false,
+    }
+}
