@@ -7,11 +7,14 @@
 //! One file of this module per dataset; a new dataset is a file here and a line in [`Dataset`].
 
 mod alarms;
+mod cells;
 mod footer;
 mod incidents;
 mod ledger;
 mod marks;
+mod minute_table;
 mod minutes;
+mod minutes_read;
 mod reading;
 mod schema;
 mod slices;
@@ -25,7 +28,12 @@ pub use footer::{FileInfo, Footer, SCHEMA_VERSION};
 pub use incidents::{IncidentRow, MoneyRow, write_incident_money, write_incidents};
 pub use ledger::{LedgerNames, bad_field_names, write_ledger};
 pub use marks::write_marks;
+pub use minute_table::{
+    MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableProblems, TableRow, read_table_csv,
+    read_table_parquet, table_columns_csv, table_spec,
+};
 pub use minutes::write_minutes;
+pub use minutes_read::{FileMinute, MinutesReader, read_minutes};
 pub use reading::read_footer;
 pub use slices::{SliceRowRef, write_slices};
 pub use sources::{SourceRowRef, write_sources};
@@ -148,6 +156,9 @@ pub enum ColumnsError {
     /// A row has not the shape of its stream, or a column not the type of its dataset.
     #[error("{0}")]
     Shape(String),
+    /// A minute table that can't be read as one.
+    #[error(transparent)]
+    Table(#[from] TableProblems),
 }
 
 impl ColumnsError {

@@ -31,7 +31,7 @@ pub use event::Event;
 pub use format::Format;
 pub use lines::lines;
 pub use source::SourceSpec;
-pub use time::TimeUnit;
+pub use time::{TimeUnit, from_text as time_from_text};
 
 /// What a line is.
 #[derive(Debug)]

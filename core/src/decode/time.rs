@@ -26,7 +26,7 @@ pub enum TimeUnit {
 }
 
 /// Reads RFC 3339 with an offset, or a number as text.
-pub(super) fn from_text(text: &str) -> Option<TimeUs> {
+pub fn from_text(text: &str) -> Option<TimeUs> {
     let bytes = text.as_bytes();
     if bytes.len() >= 20 && bytes[4] == b'-' { rfc3339(bytes) } else { number(bytes) }
 }

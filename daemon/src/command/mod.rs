@@ -3,6 +3,7 @@
 //! In: arguments. Out: 0 success, 1 "ran, and the answer is no", 2 usage or configuration, 3 I/O
 //! trouble or an unreachable daemon. Must not know: how anything is counted or judged.
 
+mod check;
 mod completions;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check a configuration, and what it makes of real events
+    Check(check::CheckArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions(completions::CompletionsArgs),
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> i32 {
     match command {
+        Command::Check(args) => check::run(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
     }

@@ -41,13 +41,13 @@ fn unit_us(unit: &str, text: &str) -> Result<i64, String> {
     }
 }
 
-/// The shortest exact text of a duration: 5,400,000,000 µs is `1h30m`, zero is `0s`.
+/// The exact text of a duration, in days at most: 5,400,000,000 µs is `1h30m`, zero is `0s`.
 pub fn duration_text(us: i64) -> String {
     let mut rest = us.unsigned_abs();
     let mut out = String::from(if us < 0 { "-" } else { "" });
-    for (name, unit_us) in UNITS {
+    for (name, unit_us) in UNITS.into_iter().skip(1) {
         let unit_us = unit_us.unsigned_abs();
-        if rest >= unit_us && (name != "w" || rest.is_multiple_of(unit_us)) {
+        if rest >= unit_us {
             out.push_str(&format!("{}{name}", rest / unit_us));
             rest %= unit_us;
         }

@@ -227,7 +227,7 @@ fn source_facts(source: &SourceConfig, streams: &[StreamSpec]) -> Vec<Fact> {
 }
 
 /// A route as people read it: `orders`, `by type: placed=orders`, `by name: orders`.
-pub(crate) fn route_text(route: &StreamRoute, streams: &[StreamSpec]) -> String {
+pub fn route_text(route: &StreamRoute, streams: &[StreamSpec]) -> String {
     let name = |id: &ebbd_core::model::StreamId| streams[id.index()].name.as_str();
     let target = |id: &Option<ebbd_core::model::StreamId>| id.as_ref().map_or("ignore", name).to_owned();
     match route {

@@ -37,9 +37,10 @@ pub use checked::{
     OutletKind, ParquetConfig, RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings,
 };
 pub use duration::{duration_text, parse_duration_us};
-pub use facts::{ConfigDiff, StreamChange, StreamDiff};
+pub use facts::{ConfigDiff, StreamChange, StreamDiff, route_text};
 pub use find::ConfigError;
 pub use limits::MemoryBound;
+pub use names::usable_dimension;
 pub use nearest::nearest;
 pub use problem::Problem;
 pub use read::Checked;

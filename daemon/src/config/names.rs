@@ -71,3 +71,13 @@ pub(super) fn check_dimension_name(name: &str, span: &Span, findings: &Findings<
         findings.error(span, format!("{name:?} is a column of ebbd's own and can't be a dimension"), hint);
     }
 }
+
+/// `name` itself if it can be a dimension, else a name like it that can.
+pub fn usable_dimension(name: &str) -> String {
+    let reserved = RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
+    match name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        true if reserved => format!("{name}_"),
+        true => name.to_owned(),
+        false => format!("field_{name}"),
+    }
+}

@@ -1,4 +1,9 @@
-//! Tests of the datasets: columns as the specification lists them, order, footers.
+//! Tests of the datasets: columns as the specification lists them, order, footers, reading back,
+//! broken files, minute tables.
 
+mod broken;
 mod listed;
+mod order;
+mod round_trip;
 mod samples;
+mod tables;

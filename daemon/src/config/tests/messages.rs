@@ -97,9 +97,8 @@ fn broken_toml_is_told_like_everything_else() {
     ");
 }
 
-#[test]
-fn all_errors_are_told_at_once() {
-    let text = r#"
+/// As many mistakes as a file can hold.
+const MANY: &str = r#"
 data_dri = "/var/lib/ebbd"
 view = "half"
 [streams.orders]
@@ -125,91 +124,65 @@ false_alarms = 1
 [alarms]
 listen = "relative.sock"
 "#;
-    insta::assert_snapshot!(errors(text), @r#"
-    ebbd.toml:2:1: error: unknown key `data_dri` at the top of the file
-        2 | data_dri = "/var/lib/ebbd"
-          | ^^^^^^^^
-          = did you mean `data_dir`?
-    ebbd.toml:3:8: error: `view` can't be "half"
-        3 | view = "half"
-          |        ^^^^^^
-          = write "whole" (all of the shop's events come here) or "part" (one host of many)
-    ebbd.toml:4:2: error: unknown section [streams]
-        4 | [streams.orders]
-          |  ^^^^^^^
-          = did you mean `stream`?
-    ebbd.toml:7:30: error: "minute" is a column of ebbd's own and can't be a dimension
-        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
-          |                              ^^^^^^^^
-          = give it another name: { name = "minute_", field = "minute" }
-    ebbd.toml:7:40: error: the columns `marketplace` and `Marketplace` differ only in case
-        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
-          |                                        ^^^^^^^^^^^^^
-          = give one of them another name: { name = "…", field = "…" }
-    ebbd.toml:7:55: error: this entry of `dimensions` has no name
-        7 | dimensions = ["marketplace", "minute", "Marketplace", { field = "x" }]
-          |                                                       ^^^^^^^^^^^^^^^
-          = add name = "…"
-    ebbd.toml:8:29: error: `scale` = 12 is out of bounds
-        8 | sums = { amount = { scale = 12, curency = "currency" } }
-          |                             ^^
-          = allowed: 0 to 9
-    ebbd.toml:8:33: error: unknown key `curency` in the sum `amount`
-        8 | sums = { amount = { scale = 12, curency = "currency" } }
-          |                                 ^^^^^^^
-          = did you mean `currency`?
-    ebbd.toml:9:13: error: [stream.orders] has no dimension "statis"
-        9 | watched = { statis = ["placed"] }
-          |             ^^^^^^
-          = its dimensions: marketplace, minute, Marketplace
-    ebbd.toml:10:10: error: `watch` must be a list of lists of dimensions, but this is a text
-       10 | watch = ["marketplace", ["markeplace"]]
-          |          ^^^^^^^^^^^^^
-          = write watch = [[], ["marketplace"], ["marketplace", "feature"]]
-    ebbd.toml:10:26: error: [stream.orders] has no dimension "markeplace"
-       10 | watch = ["marketplace", ["markeplace"]]
-          |                          ^^^^^^^^^^^^
-          = did you mean "marketplace"?
-    ebbd.toml:11:24: error: "Europe/Berlim" is no time zone
-       11 | timezone = { default = "Europe/Berlim", by = "country" }
-          |                        ^^^^^^^^^^^^^^^
-          = did you mean "Europe/Berlin"?
-    ebbd.toml:11:46: error: [stream.orders] has no dimension "country"
-       11 | timezone = { default = "Europe/Berlim", by = "country" }
-          |                                              ^^^^^^^^^
-          = its dimensions: marketplace, minute, Marketplace
-    ebbd.toml:11:46: error: `by` needs `zones`
-       11 | timezone = { default = "Europe/Berlim", by = "country" }
-          |                                              ^^^^^^^^^
-          = add zones = { US = "America/New_York" }
-    ebbd.toml:12:1: error: unknown key `roll` in [stream.orders]
-       12 | roll = "5m"
-          | ^^^^
-          = `roll` belongs in [parquet]
-    ebbd.toml:13:9: error: [source.a] would listen where `http` does (tcp 127.0.0.1:7780)
-       13 | [source.a]
-          |         ^
-          = give one of them another `listen`
-    ebbd.toml:16:1: error: a source of type "tcp" has no `path`
-       16 | path = "/x"
-          | ^^^^
-          = its own keys: listen, ack, connections, partial_line
-    ebbd.toml:17:1: error: a source of type "tcp" has no `mode`
-       17 | mode = "0660"
-          | ^^^^
-          = its own keys: listen, ack, connections, partial_line
-    ebbd.toml:18:9: error: [source.b] would listen where [alarms] does (path relative.sock)
-       18 | [source.b]
-          |         ^
-          = give one of them another `listen`
-    ebbd.toml:21:8: error: `mode` must be octal text, but this is a whole number
-       21 | mode = 660
-          |        ^^^
-          = write mode = "0660"
-    ebbd.toml:23:16: error: `false_alarms` must be a rate in quotes, but this is a whole number
-       23 | false_alarms = 1
-          |                ^
-          = write false_alarms = "1 per week"
+
+#[test]
+fn all_errors_are_told_at_once() {
+    let told: String =
+        check(MANY).errors.iter().map(|p| format!("{}:{} {}\n", p.line, p.column, p.message)).collect();
+    insta::assert_snapshot!(told, @r#"
+    2:1 unknown key `data_dri` at the top of the file
+    3:8 `view` can't be "half"
+    4:2 unknown section [streams]
+    7:30 "minute" is a column of ebbd's own and can't be a dimension
+    7:40 the columns `marketplace` and `Marketplace` differ only in case
+    7:55 this entry of `dimensions` has no name
+    8:29 `scale` = 12 is out of bounds
+    8:33 unknown key `curency` in the sum `amount`
+    9:13 [stream.orders] has no dimension "statis"
+    10:10 `watch` must be a list of lists of dimensions, but this is a text
+    10:26 [stream.orders] has no dimension "markeplace"
+    11:24 "Europe/Berlim" is no time zone
+    11:46 [stream.orders] has no dimension "country"
+    11:46 `by` needs `zones`
+    12:1 unknown key `roll` in [stream.orders]
+    13:9 [source.a] would listen where `http` does (tcp 127.0.0.1:7780)
+    16:1 a source of type "tcp" has no `path`
+    17:1 a source of type "tcp" has no `mode`
+    18:9 [source.b] would listen where [alarms] does (path relative.sock)
+    21:8 `mode` must be octal text, but this is a whole number
+    23:16 `false_alarms` must be a rate in quotes, but this is a whole number
+    "#);
+}
+
+#[test]
+fn every_error_says_what_to_write() {
+    let told: String = check(MANY)
+        .errors
+        .iter()
+        .map(|p| format!("{} {}\n", p.line, p.hint.as_deref().unwrap_or("-")))
+        .collect();
+    insta::assert_snapshot!(told, @r#"
+    2 did you mean `data_dir`?
+    3 write "whole" (all of the shop's events come here) or "part" (one host of many)
+    4 did you mean `stream`?
+    7 give it another name: { name = "minute_", field = "minute" }
+    7 give one of them another name: { name = "…", field = "…" }
+    7 add name = "…"
+    8 allowed: 0 to 9
+    8 did you mean `currency`?
+    9 its dimensions: marketplace, minute, Marketplace
+    10 write watch = [[], ["marketplace"], ["marketplace", "feature"]]
+    10 did you mean "marketplace"?
+    11 did you mean "Europe/Berlin"?
+    11 its dimensions: marketplace, minute, Marketplace
+    11 add zones = { US = "America/New_York" }
+    12 `roll` belongs in [parquet]
+    13 give one of them another `listen`
+    16 its own keys: listen, ack, connections, partial_line
+    17 its own keys: listen, ack, connections, partial_line
+    18 give one of them another `listen`
+    21 write mode = "0660"
+    23 write false_alarms = "1 per week"
     "#);
 }
 

@@ -1,0 +1,133 @@
+//! Rows of a table in any order become a [`MinuteTable`]: sorted, duplicates added.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::plan::Source;
+use super::{MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableProblems, TableRow};
+use crate::columns::cells::Words;
+use crate::model::{Minute, Money, SeriesKey, StreamSpec};
+
+/// Collects the rows of a table.
+pub(super) struct Gather<'s> {
+    spec: &'s StreamSpec,
+    pub(super) words: Words,
+    known: HashMap<Box<[u32]>, u32>,
+    series: Vec<Arc<SeriesKey>>,
+    rows: Vec<TableRow>,
+}
+
+impl<'s> Gather<'s> {
+    pub(super) fn new(spec: &'s StreamSpec) -> Gather<'s> {
+        Gather { spec, words: Words::new(), known: HashMap::new(), series: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Word codes that are the same in every row, `None` where a column says.
+    pub(super) fn fixed(&mut self, dimensions: &[Source]) -> Vec<Option<u32>> {
+        let mut code = |source: &Source| match source {
+            Source::Column(_) => None,
+            Source::Always(value) => Some(self.words.code(value)),
+        };
+        dimensions.iter().map(&mut code).collect()
+    }
+
+    /// Adds a row; `codes` are of the dimensions, then of the currencies.
+    ///
+    /// # Errors
+    /// What is wrong with its figures, in words.
+    pub(super) fn add(
+        &mut self,
+        minute: Minute,
+        codes: &[u32],
+        count: Option<i64>,
+        completeness: Option<f64>,
+        sums: Box<[Money]>,
+    ) -> Result<(), String> {
+        let believed = completeness.unwrap_or(1.0);
+        if !(0.0..=1.0).contains(&believed) {
+            return Err(format!("completeness {believed} is not between 0 and 1"));
+        }
+        if let Some(negative) = count.filter(|&count| count < 0) {
+            return Err(format!("count {negative} is negative"));
+        }
+        if self.rows.len() >= MAX_TABLE_ROWS {
+            return Err(format!("more than {MAX_TABLE_ROWS} rows: give a shorter time"));
+        }
+        let count = count.filter(|_| believed > 0.0);
+        let completeness = if count.is_some() { believed } else { 0.0 };
+        let series = self.series(codes);
+        self.rows.push(TableRow { minute, series, count, completeness, sums });
+        Ok(())
+    }
+
+    fn series(&mut self, codes: &[u32]) -> u32 {
+        if let Some(&series) = self.known.get(codes) {
+            return series;
+        }
+        let (dimensions, currencies) = codes.split_at(self.spec.dimensions.len());
+        let texts = |codes: &[u32]| codes.iter().map(|&c| self.words.word(c).clone()).collect::<Box<[_]>>();
+        let dimensions = texts(dimensions);
+        let watched = self.spec.watched.admits(&dimensions);
+        let series = u32::try_from(self.series.len()).expect("fewer series than rows, and those are capped");
+        self.series.push(Arc::new(SeriesKey { dimensions, currencies: texts(currencies), watched }));
+        self.known.insert(codes.into(), series);
+        series
+    }
+
+    /// The table.
+    ///
+    /// # Errors
+    /// A span that can't be meant.
+    pub(super) fn finish(self, notes: Vec<String>) -> Result<MinuteTable, TableProblems> {
+        let (series, places) = sorted_series(self.series);
+        let mut rows = self.rows;
+        for row in &mut rows {
+            row.series = places[row.series as usize];
+        }
+        rows.sort_by_key(|row| (row.minute, row.series));
+        let table = MinuteTable { series, rows: added(rows), notes };
+        match table.span() {
+            Some((first, last)) if i64::from(last.0) - i64::from(first.0) > MAX_TABLE_MINUTES => {
+                let slip = format!("the table spans {first} to {last}: is the unit of `minute` right?");
+                Err(TableProblems::one(0, slip))
+            }
+            _ => Ok(table),
+        }
+    }
+}
+
+/// The series sorted, and the new place of each.
+fn sorted_series(series: Vec<Arc<SeriesKey>>) -> (Vec<Arc<SeriesKey>>, Vec<u32>) {
+    let mut order: Vec<u32> = (0..).take(series.len()).collect();
+    order.sort_by(|&a, &b| series[a as usize].cmp(&series[b as usize]));
+    let mut places = vec![0; series.len()];
+    for (place, &from) in (0..).zip(&order) {
+        places[from as usize] = place;
+    }
+    (order.iter().map(|&from| series[from as usize].clone()).collect(), places)
+}
+
+/// One row per minute and series: counts and amounts add up, completeness is the mean of the parts.
+fn added(rows: Vec<TableRow>) -> Vec<TableRow> {
+    let mut kept: Vec<TableRow> = Vec::with_capacity(rows.len());
+    let mut parts = 1.0;
+    for row in rows {
+        match kept.last_mut().filter(|k| (k.minute, k.series) == (row.minute, row.series)) {
+            Some(same) => {
+                parts += 1.0;
+                same.completeness += (row.completeness - same.completeness) / parts;
+                same.count = match (same.count, row.count) {
+                    (Some(a), Some(b)) => Some(a.saturating_add(b)),
+                    (a, b) => a.or(b),
+                };
+                let adds = same.sums.iter_mut().zip(&row.sums);
+                adds.for_each(|(sum, more)| *sum = Money(sum.0.saturating_add(more.0)));
+            }
+            None => {
+                parts = 1.0;
+                kept.push(row);
+            }
+        }
+    }
+    kept
+}
