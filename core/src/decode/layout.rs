@@ -36,8 +36,8 @@ struct Node {
 #[derive(Clone, Debug)]
 struct Field {
     path: Box<str>,
-    /// Slots of its spellings, the one with the fewest keys first.
-    slots: Vec<usize>,
+    /// Its spellings as numbers of keys and slots, the one with the fewest keys first.
+    slots: Vec<(usize, usize)>,
 }
 
 /// The wanted fields of a source and their slots.
@@ -66,7 +66,8 @@ impl Layout {
             fields.push(Field { path: path.into(), slots: Vec::new() });
         }
         let mut layout = Layout { nodes: Vec::new(), fields, slots: 0 };
-        tree.flatten(&mut layout);
+        tree.flatten(&mut layout, 1);
+        layout.fields.iter_mut().for_each(|field| field.slots.sort_unstable());
         layout
     }
 
@@ -101,7 +102,7 @@ impl Layout {
 
     /// The value of a field: its first spelling that is there.
     pub(super) fn value(&self, record: &Record, field: FieldId) -> Value {
-        let found = self.fields[field.0].slots.iter().map(|&slot| record.values[slot]);
+        let found = self.fields[field.0].slots.iter().map(|&(_, slot)| record.values[slot]);
         found.into_iter().find(|value| value.kind != Kind::Missing).unwrap_or_default()
     }
 }
@@ -151,17 +152,18 @@ impl Tree {
     }
 
     /// Adds this tree's nodes to `layout`, numbering slots so that all beneath a key are neighbours.
-    fn flatten(self, layout: &mut Layout) -> usize {
+    /// `depth` keys lead to its values.
+    fn flatten(self, layout: &mut Layout, depth: usize) -> usize {
         let node = layout.nodes.len();
         layout.nodes.push(Node::default());
         for (key, field, below) in self.branches {
             let first = layout.slots;
             let slot = field.map(|field| {
                 layout.slots += 1;
-                layout.fields[field].slots.push(first);
+                layout.fields[field].slots.push((depth, first));
                 first
             });
-            let child = (!below.branches.is_empty()).then(|| below.flatten(layout));
+            let child = (!below.branches.is_empty()).then(|| below.flatten(layout, depth + 1));
             let edge = Edge { key: key.into(), slot, child, beneath: first..layout.slots };
             layout.nodes[node].edges.push(edge);
         }
@@ -201,5 +203,13 @@ mod tests {
         assert_eq!(layout.value(&record, field).kind, Kind::Bool);
         record.values[layout.flat_slot("a.b").unwrap()].kind = Kind::Text;
         assert_eq!(layout.value(&record, field).kind, Kind::Text);
+    }
+
+    #[test]
+    fn fewer_keys_go_first_whatever_grew_first() {
+        let layout = Layout::new(["a.x", "a.b.c"]);
+        let field = layout.field("a.b.c").unwrap();
+        let keys: Vec<usize> = layout.fields[field.0].slots.iter().map(|slot| slot.0).collect();
+        assert_eq!(keys, [1, 2, 2, 3]);
     }
 }

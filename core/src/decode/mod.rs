@@ -152,4 +152,8 @@ impl Decoder {
 }
 
 #[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin_tests;

@@ -100,7 +100,7 @@ fn tags(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// Digits behind the point that values are added up with: exact for what clients print.
 const VALUE_DIGITS: u8 = 15;
 /// Digits for values that have no room for so many (from 1,000).
-const LARGE_VALUE_DIGITS: u8 = 9;
+const LARGE_VALUE_DIGITS: u8 = 8;
 /// Digits behind the point of a rate.
 const RATE_DIGITS: u8 = 17;
 
