@@ -35,9 +35,14 @@ impl Bank {
         self.blocks[slice / WIDTH].set_lane(slice % WIDTH, values);
     }
 
-    /// One minute for all slices.
-    pub(super) fn step(&mut self, minute: &Step) {
-        step(&mut self.blocks, minute);
+    /// Blocks of [`WIDTH`] slices.
+    pub(super) fn blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// One minute for the slices of a block.
+    pub(super) fn step(&mut self, block: usize, minute: &Step) {
+        step(std::slice::from_mut(&mut self.blocks[block]), minute);
     }
 
     /// What the minute brought, and where between the bucket centres it lies.

@@ -118,7 +118,6 @@ impl Detector {
             missing: missing.of_expected,
             completeness: sealed.completeness.fraction,
         };
-        self.bank.step(&self.step_of(&context));
         self.last = Some(sealed.minute);
         let verdicts = self.verdicts(&context);
         self.retire(sealed.minute);
@@ -219,9 +218,20 @@ impl Detector {
         }
     }
 
+    /// Block by block: the kernel, then the rows while its columns are near.
     fn verdicts(&mut self, context: &Context) -> Vec<SliceVerdict> {
-        let ids: Vec<SliceId> = self.table.iter().map(|(id, _)| id).collect();
-        ids.into_iter().map(|id| self.verdict(id, context)).collect()
+        let step = self.step_of(context);
+        let mut rows = Vec::with_capacity(self.table.len());
+        for block in 0..self.bank.blocks() {
+            self.bank.step(block, &step);
+            for slice in block * WIDTH..((block + 1) * WIDTH).min(self.table.slots()) {
+                let id = SliceId(slice as u32);
+                if self.table.get(id).is_some() {
+                    rows.push(self.verdict(id, context));
+                }
+            }
+        }
+        rows
     }
 
     fn verdict(&mut self, id: SliceId, context: &Context) -> SliceVerdict {

@@ -30,6 +30,13 @@ fn min(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
 }
 
+/// A choice without a branch: the compiler would move loads into one, and then not vectorise.
+#[inline(always)]
+fn pick(condition: bool, yes: f32, no: f32) -> f32 {
+    let chosen = 0u32.wrapping_sub(u32::from(condition));
+    f32::from_bits(yes.to_bits() & chosen | no.to_bits() & !chosen)
+}
+
 /// 1 where the condition holds.
 #[inline(always)]
 fn mask(condition: bool) -> f32 {
@@ -48,7 +55,7 @@ fn open_minute(block: &mut Block, minute: &Step) {
     let c = &mut block.0;
     for i in 0..WIDTH {
         let age = c[AGE][i] + minute.judged;
-        let level = if c[OPEN][i] > 0.0 { c[NORMAL][i] } else { c[of(1, LEVEL)][i] };
+        let level = pick(c[OPEN][i] > 0.0, c[NORMAL][i], c[of(1, LEVEL)][i]);
         let expected = c[PROFILE][i] * level;
         let phi = c[MINUTE_BLOCK + DISPERSION][i];
         let lost = minute.missing * expected;
@@ -78,17 +85,17 @@ fn member<const J: usize>(block: &mut Block, minute: &Step) {
         // Evidence.
         let r = 1.0 / phi;
         let gain = x * LN_RATIO[J] - (x + r) * ln1p((RATIO[J] - 1.0) * mu / (r + mu));
-        let immature = if J >= 3 { 1.0 + 2.0 / 3.0 * (4.0 - c[WEEKS][i]) } else { 1.0 };
+        let immature = pick(J >= 3, 1.0 + 2.0 / 3.0 * (4.0 - c[WEEKS][i]), 1.0);
         let bar = max(minute.bar * immature, min(1.3 * c[of(J, PEAK)][i], 4.0 * minute.bar));
         let before = c[of(J, EVIDENCE)][i];
-        let ceiling = if age > LEARNT_AGE { 2.0 * bar } else { 0.5 * bar };
+        let ceiling = pick(age > LEARNT_AGE, 2.0 * bar, 0.5 * bar);
         let evidence = min(max(before + on * min(gain, bar / CAP), 0.0), ceiling);
         let live = evidence > 0.0;
         // Excursion.
         let was = before > 0.0;
-        let normal = if was { c[of(J, LEVEL_BEFORE)][i] } else { level };
-        let since_x = if live { c[of(J, SINCE_X)][i] + on * x } else { 0.0 };
-        let since_m = if live { c[of(J, SINCE_M)][i] + on * profile * normal } else { 0.0 };
+        let normal = pick(was, c[of(J, LEVEL_BEFORE)][i], level);
+        let since_x = pick(live, c[of(J, SINCE_X)][i] + on * x, 0.0);
+        let since_m = pick(live, c[of(J, SINCE_M)][i] + on * profile * normal, 0.0);
         let deep_enough = mask(since_x <= GATE[J] * since_m) * mask(since_m - since_x >= minute.min_loss);
         let fires = on * mask(evidence >= bar) * deep_enough * mask(mu >= TINY) * mask(age > LEARNT_AGE);
         let summit = c[of(J, SUMMIT)][i];
@@ -99,7 +106,7 @@ fn member<const J: usize>(block: &mut Block, minute: &Step) {
         let free = on * minute.learns * (1.0 - rise);
         dispersion(c, i, of(J, BLOCK_X), x, mu, free * mask(c[OPEN][i] == 0.0), WINDOW[J], MEMORY[J]);
         let weight = free * mask(c[OPEN][i] != 1.0) * (1.0 - SLOWING[J] * min(evidence / bar, 1.0));
-        let decay = if weight > 0.0 { DECAY[J] } else { 1.0 };
+        let decay = pick(weight > 0.0, DECAY[J], 1.0);
         let clip = 4.0 * (mu + phi_minute * mu * mu).sqrt() + 2.0;
         let clipped = min(max(x, mu - clip), mu + clip);
         let fallback = c[SLOW][i] * c[OFFSET][i];
@@ -114,8 +121,8 @@ fn member<const J: usize>(block: &mut Block, minute: &Step) {
         c[of(J, LEVEL_BEFORE)][i] = normal;
         c[of(J, SINCE_X)][i] = since_x;
         c[of(J, SINCE_M)][i] = since_m;
-        c[of(J, ONSET)][i] = if was { c[of(J, ONSET)][i] } else { minute.now };
-        c[of(J, SUMMIT)][i] = if live { max(summit, evidence) } else { 0.0 };
+        c[of(J, ONSET)][i] = pick(was, c[of(J, ONSET)][i], minute.now);
+        c[of(J, SUMMIT)][i] = pick(live, max(summit, evidence), 0.0);
         c[of(J, PEAK)][i] = peak;
         c[FIRED][i] += fires * (1u32 << J) as f32;
     }
@@ -144,17 +151,17 @@ fn dispersion(
     let scale = 1.0 / (shrink * shrink);
     let (num, den) = ((square - bm) * scale, bm * bm * scale);
     let first_one = blocks <= FIRST_BLOCKS;
-    let (old_top, old_bottom) = if first_one { (phi * den, den) } else { (top, bottom) };
+    let (old_top, old_bottom) = (pick(first_one, phi * den, top), pick(first_one, den, bottom));
     let gain = 1.0 / min(blocks + 1.0, memory);
     let (new_top, new_bottom) = (old_top + gain * (num - old_top), old_bottom + gain * (den - old_bottom));
     let new_phi = min(max(new_top / max(new_bottom, 1e-9), 0.0), 4.0);
-    c[first][i] = if done { 0.0 } else { bx };
-    c[first + 1][i] = if done { 0.0 } else { bm };
-    c[first + 2][i] = if done { 0.0 } else { bn };
-    c[first + 3][i] = if done { new_top } else { top };
-    c[first + 4][i] = if done { new_bottom } else { bottom };
-    c[first + 5][i] = if done { blocks + 1.0 } else { blocks };
-    c[first + 6][i] = if done { new_phi } else { phi };
+    c[first][i] = pick(done, 0.0, bx);
+    c[first + 1][i] = pick(done, 0.0, bm);
+    c[first + 2][i] = pick(done, 0.0, bn);
+    c[first + 3][i] = pick(done, new_top, top);
+    c[first + 4][i] = pick(done, new_bottom, bottom);
+    c[first + 5][i] = pick(done, blocks + 1.0, blocks);
+    c[first + 6][i] = pick(done, new_phi, phi);
 }
 
 /// What members share: the minute's dispersion, slow level, rise, silence, the bucket's sum, the lead.
@@ -176,12 +183,12 @@ fn close_minute(block: &mut Block, minute: &Step) {
         let risen = min(max(rise + on * min(max(gain, -cap), cap), 0.0), 2.0 * minute.bar);
         let calm = on * minute.learns * (1.0 - held) * mask(c[OPEN][i] == 0.0);
         c[RISE][i] = risen;
-        c[RISE_MINUTES][i] = if risen >= 0.5 * minute.bar { c[RISE_MINUTES][i] + on } else { 0.0 };
+        c[RISE_MINUTES][i] = pick(risen >= 0.5 * minute.bar, c[RISE_MINUTES][i] + on, 0.0);
         // Silence.
         let silent = x < 0.5;
         let certain = mask(mu >= 1.0) * on;
-        c[ZERO_RUN][i] = if silent { c[ZERO_RUN][i] + certain } else { 0.0 };
-        c[ZERO_EVIDENCE][i] = if silent { c[ZERO_EVIDENCE][i] + certain * r * ln1p(mu / r) } else { 0.0 };
+        c[ZERO_RUN][i] = pick(silent, c[ZERO_RUN][i] + certain, 0.0);
+        c[ZERO_EVIDENCE][i] = pick(silent, c[ZERO_EVIDENCE][i] + certain * r * ln1p(mu / r), 0.0);
         let proof = mask(c[ZERO_RUN][i] >= 3.0) * mask(c[ZERO_EVIDENCE][i] >= minute.bar);
         let worth = mask(c[of(0, SINCE_M)][i] >= minute.min_loss) * mask(c[AGE][i] > LEARNT_AGE);
         c[FIRED][i] += on * proof * worth * SILENCE;
@@ -189,7 +196,7 @@ fn close_minute(block: &mut Block, minute: &Step) {
         let slow_mu = profile * c[SLOW][i];
         let clip = 4.0 * (slow_mu + phi_minute * slow_mu * slow_mu).sqrt() + 2.0;
         let clipped = min(max(x, slow_mu - clip), slow_mu + clip);
-        let decay = if calm > 0.0 { SLOW_DECAY } else { 1.0 };
+        let decay = pick(calm > 0.0, SLOW_DECAY, 1.0);
         c[SLOW_X][i] = c[SLOW_X][i] * decay + calm * clipped;
         c[SLOW_M][i] = c[SLOW_M][i] * decay + calm * profile;
         c[SLOW][i] = (c[SLOW_X][i] + SLOW_PRIOR) / (c[SLOW_M][i] + SLOW_PRIOR);
@@ -197,7 +204,7 @@ fn close_minute(block: &mut Block, minute: &Step) {
         // What the profile will learn from, and for how long nothing came.
         c[BUCKET_X][i] += minute.learns * c[OBSERVED][i];
         c[BUCKET_N][i] += minute.learns;
-        c[SILENT][i] = if c[OBSERVED][i] > 0.0 { 0.0 } else { c[SILENT][i] + minute.judged };
+        c[SILENT][i] = pick(c[OBSERVED][i] > 0.0, 0.0, c[SILENT][i] + minute.judged);
         dispersion(c, i, MINUTE_BLOCK, x, mu, calm, 1.0, 3000.0);
         lead(c, i);
     }
@@ -209,7 +216,7 @@ fn lead(c: &mut [[f32; WIDTH]; COLUMNS], i: usize) {
     let (mut best, mut which) = (-1.0, 0.0);
     for j in 0..MEMBERS {
         let share = c[of(j, EVIDENCE)][i] / c[of(j, BAR)][i];
-        which = if share > best { j as f32 } else { which };
+        which = pick(share > best, j as f32, which);
         best = max(share, best);
     }
     c[LEAD][i] = which;
