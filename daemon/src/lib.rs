@@ -8,6 +8,7 @@ pub mod config;
 pub mod journal;
 pub mod lane;
 pub mod service;
+pub mod source;
 pub mod store;
 pub mod sys;
 pub mod telemetry;

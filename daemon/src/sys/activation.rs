@@ -94,7 +94,11 @@ impl Inherited {
 impl Socket {
     fn new(fd: OwnedFd, name: String) -> Socket {
         let socket = SockRef::from(&fd);
+        // The manager hands them over blocking, and nobody here waits in accept. One that can't be
+        // changed is of no use and matches nothing.
+        let usable = socket.set_nonblocking(true).is_ok();
         let kind = match socket.r#type() {
+            _ if !usable => None,
             Ok(Type::STREAM) if socket.is_listener().unwrap_or(false) => Some(ListenerKind::Stream),
             Ok(Type::DGRAM) => Some(ListenerKind::Datagram),
             _ => None,

@@ -1,0 +1,168 @@
+//! The thread of a datagram source: batches in, blocks of joined datagrams out.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use ebbd_core::model::ConnId;
+use ebbd_core::sync::Lease;
+use memchr::memrchr;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::feed::{Feed, Origin};
+use super::lines::count_lines;
+use super::tally::Told;
+use crate::sys::{DatagramBatch, socket_drops};
+
+/// The kernel's drops are looked up at least this often while datagrams come. While none come none is dropped.
+const DROPS_EVERY: Duration = Duration::from_millis(50);
+/// After a stop, what waits in the kernel is still taken for up to this long.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How long a socket that can't be read from is left alone.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bounds of a kind of datagrams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DatagramLimits {
+    /// Datagrams per system call.
+    pub(super) batch: usize,
+    /// Longest datagram; the end of a longer one is cut off and counted as one line too long.
+    pub(super) datagram_bytes: usize,
+    /// How long to wait for lanes and buffers before shedding.
+    pub(super) patience: Duration,
+}
+
+/// A datagram source.
+#[derive(Debug)]
+pub(super) struct Datagrams {
+    socket: OwnedFd,
+    batch: DatagramBatch,
+    joined: Joined,
+    drops: u32,
+    drops_checked: Instant,
+}
+
+/// Datagrams on their way into blocks.
+#[derive(Debug)]
+struct Joined {
+    feed: Feed,
+    patience: Duration,
+    block: Option<Lease>,
+    conn: ConnId,
+    next_line: u64,
+    offset: u64,
+}
+
+impl Datagrams {
+    /// `drops` is how many datagrams the kernel had dropped at this socket when it became ours.
+    pub(super) fn new(socket: OwnedFd, who: String, feed: Feed, limits: DatagramLimits, drops: u32) -> Self {
+        let conn = feed.opened(who);
+        let joined = Joined { feed, patience: limits.patience, block: None, conn, next_line: 1, offset: 0 };
+        let batch = DatagramBatch::new(limits.batch, limits.datagram_bytes);
+        Datagrams { socket, batch, joined, drops, drops_checked: Instant::now() }
+    }
+
+    pub(super) fn run(mut self) {
+        while !self.joined.feed.is_stopping() {
+            self.wait();
+            self.take_all(None);
+        }
+        self.take_all(Some(Instant::now() + DRAIN));
+        self.joined.feed.forgotten(self.joined.conn);
+    }
+
+    /// Sleeps until something comes or the source is stopped.
+    fn wait(&self) {
+        let stop = self.joined.feed.stop.as_fd();
+        let mut fds =
+            [PollFd::new(&self.socket, PollFlags::IN), PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+        // Interrupted or not: the caller looks.
+        let _ = poll(&mut fds, None);
+    }
+
+    /// Takes what waits in the kernel, until nothing does, the source is stopped or `deadline` has passed.
+    fn take_all(&mut self, deadline: Option<Instant>) {
+        loop {
+            match self.batch.receive(&self.socket) {
+                Ok(0) => break,
+                Ok(_) => self.joined.take(&self.batch),
+                Err(_) => {
+                    std::thread::sleep(ERROR_PAUSE);
+                    break;
+                }
+            }
+            let now = Instant::now();
+            if now.duration_since(self.drops_checked) >= DROPS_EVERY {
+                self.check_drops(now);
+            }
+            if deadline.map_or(self.joined.feed.is_stopping(), |deadline| now >= deadline) {
+                break;
+            }
+        }
+        self.joined.hand_over();
+        self.check_drops(Instant::now());
+    }
+
+    fn check_drops(&mut self, now: Instant) {
+        self.drops_checked = now;
+        if let Ok(drops) = socket_drops(&self.socket) {
+            self.joined.feed.count(Told::KernelDatagrams, u64::from(drops.wrapping_sub(self.drops)));
+            self.drops = drops;
+        }
+    }
+}
+
+impl Joined {
+    /// Copies a batch into blocks; one that is half full is handed over.
+    fn take(&mut self, batch: &DatagramBatch) {
+        for (datagram, cut) in batch.datagrams() {
+            self.join(whole_lines(datagram, cut));
+            self.feed.count(Told::TooLongLines, u64::from(cut));
+        }
+        if self.block.as_ref().is_some_and(|block| block.len() * 2 > block.capacity()) {
+            self.hand_over();
+        }
+    }
+
+    fn join(&mut self, datagram: &[u8]) {
+        if datagram.is_empty() {
+            return;
+        }
+        let has_room = |block: &Lease| block.capacity() - block.len() > datagram.len();
+        if !self.block.as_ref().is_some_and(has_room) {
+            self.hand_over();
+            self.block = self.feed.buffer_within(self.patience);
+        }
+        let Some(block) = &mut self.block else {
+            let lines = count_lines(datagram);
+            self.feed.count(Told::DroppedQueueLines, lines);
+            self.next_line += lines;
+            return;
+        };
+        if block.capacity() <= datagram.len() {
+            // Longer than a pooled buffer: it gets one of its own, and the pool's keep their size.
+            *block = Lease::owned(Vec::with_capacity(datagram.len() + 1));
+        }
+        block.extend_from_slice(datagram);
+        if !datagram.ends_with(b"\n") {
+            block.push(b'\n');
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let Some(block) = self.block.take().filter(|block| !block.is_empty()) else { return };
+        self.offset += block.len() as u64;
+        let origin = Origin {
+            conn: self.conn,
+            first_line: self.next_line,
+            end_offset: self.offset,
+            arrival: self.feed.now(),
+        };
+        self.next_line += self.feed.offer(block, origin, self.patience);
+    }
+}
+
+/// Of a datagram whose end was cut off, the line that was cut is not used.
+fn whole_lines(datagram: &[u8], cut: bool) -> &[u8] {
+    let end = if cut { memrchr(b'\n', datagram).map_or(0, |at| at + 1) } else { datagram.len() };
+    &datagram[..end]
+}

@@ -1,0 +1,216 @@
+//! A source's way into the pipeline: buffers from the pool, blocks to the lanes, the rest to the tally.
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ebbd_core::decode::Block;
+use ebbd_core::model::{ConnId, SourceId, TimeUs};
+use ebbd_core::sync::{Lease, Pool};
+
+use super::conns::ConnTable;
+use super::lines::count_lines;
+use super::tally::{SourceCounters, Told};
+use crate::lane::LaneQueue;
+use crate::sys::{Clock, Wake};
+
+/// Reads are at least this large.
+const READ_BYTES: usize = 64 * 1024;
+/// A lane with this many blocks waiting is busy: a connection's next block may go to another one.
+const BUSY: usize = 4;
+
+/// What all sources feed into.
+#[derive(Clone)]
+pub struct Intake {
+    /// The lanes' queues, at least one.
+    pub lanes: Arc<[Arc<LaneQueue>]>,
+    /// Receive buffers of [`buffer_bytes`] each; more of them than there are sources.
+    pub pool: Pool,
+    /// The daemon's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Who is connected.
+    pub conns: Arc<ConnTable>,
+    /// Longest line in bytes, without its end.
+    pub line: usize,
+}
+
+/// How large the pool's buffers have to be for lines of up to `line` bytes: an unfinished line and a
+/// large read behind it.
+pub fn buffer_bytes(line: usize) -> usize {
+    (line + 2).next_multiple_of(READ_BYTES) + READ_BYTES
+}
+
+/// What a source's thread works with.
+#[derive(Clone)]
+pub(super) struct Feed {
+    pub(super) source: SourceId,
+    pub(super) name: Arc<str>,
+    pub(super) intake: Intake,
+    pub(super) counters: Arc<SourceCounters>,
+    pub(super) stop: Arc<Wake>,
+}
+
+/// Where a block's bytes come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    pub(super) conn: ConnId,
+    pub(super) first_line: u64,
+    pub(super) end_offset: u64,
+    pub(super) arrival: TimeUs,
+}
+
+impl Feed {
+    pub(super) fn now(&self) -> TimeUs {
+        self.intake.clock.now()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    pub(super) fn line(&self) -> usize {
+        self.intake.line
+    }
+
+    pub(super) fn count(&self, what: Told, count: u64) {
+        self.counters.add(what, count);
+    }
+
+    /// Notes a new connection.
+    pub(super) fn opened(&self, who: String) -> ConnId {
+        self.intake.conns.opened(self.source, who, self.now())
+    }
+
+    /// Notes the end of a connection, after its last block.
+    pub(super) fn closed(&self, conn: ConnId) {
+        self.intake.conns.closed(conn, self.now());
+    }
+
+    /// Lets go of a connection at a stop.
+    pub(super) fn forgotten(&self, conn: ConnId) {
+        self.intake.conns.forgotten(conn);
+    }
+
+    /// An empty buffer; waits while all are on loan.
+    pub(super) fn buffer(&self) -> Lease {
+        let mut pause = Pause::default();
+        loop {
+            if let Some(lease) = self.intake.pool.take() {
+                return lease;
+            }
+            if !self.has_lanes() {
+                return Lease::owned(Vec::with_capacity(self.intake.pool.buffer_bytes()));
+            }
+            self.count(Told::Waits, u64::from(pause.is_new()));
+            pause.wait();
+        }
+    }
+
+    /// An empty buffer, waiting at most `patience` for one.
+    pub(super) fn buffer_within(&self, patience: Duration) -> Option<Lease> {
+        let mut pause = Pause::default();
+        loop {
+            let lease = self.intake.pool.take();
+            if lease.is_some() || pause.waited() >= patience || !self.has_lanes() {
+                return lease;
+            }
+            self.count(Told::Waits, u64::from(pause.is_new()));
+            pause.wait();
+        }
+    }
+
+    /// Hands a block over, waiting for room as long as it takes (streams: the sender is held up).
+    /// Returns how many lines it has.
+    pub(super) fn deliver(&self, bytes: Lease, origin: Origin) -> u64 {
+        self.hand_over(bytes, origin, None)
+    }
+
+    /// Hands a block over or, when there is no room within `patience`, sheds it and counts its lines
+    /// (datagrams). Returns how many lines it has.
+    pub(super) fn offer(&self, bytes: Lease, origin: Origin, patience: Duration) -> u64 {
+        self.hand_over(bytes, origin, Some(patience))
+    }
+
+    fn hand_over(&self, bytes: Lease, origin: Origin, patience: Option<Duration>) -> u64 {
+        let (lines, length) = (count_lines(&bytes), bytes.len() as u64);
+        if lines == 0 {
+            return 0;
+        }
+        let block = Block {
+            bytes,
+            source: self.source,
+            conn: origin.conn,
+            first_line: origin.first_line,
+            end_offset: origin.end_offset,
+            arrival: origin.arrival,
+        };
+        if self.push(block, patience) {
+            self.count(Told::DeliveredLines, lines);
+            self.count(Told::DeliveredBytes, length);
+        } else {
+            self.count(Told::DroppedQueueLines, lines);
+        }
+        lines
+    }
+
+    /// Whether a lane took it.
+    fn push(&self, block: Block, patience: Option<Duration>) -> bool {
+        let mut pause = Pause::default();
+        let mut block = block;
+        loop {
+            match self.lane_for(block.conn).try_block(block) {
+                Ok(()) => return true,
+                Err(refused) => block = refused,
+            }
+            if !self.has_lanes() || patience.is_some_and(|patience| pause.waited() >= patience) {
+                return false;
+            }
+            self.count(Told::Waits, u64::from(pause.is_new()));
+            pause.wait();
+        }
+    }
+
+    /// A connection stays with its lane, whose tables know its values, until that lane is busy; then
+    /// its blocks go wherever the queue is shortest.
+    fn lane_for(&self, conn: ConnId) -> &LaneQueue {
+        let lanes = &self.intake.lanes;
+        let home = &lanes[conn.index() % lanes.len()];
+        let busy = home.len() >= BUSY || home.is_closed();
+        let idlest = lanes.iter().filter(|lane| busy && !lane.is_closed()).min_by_key(|lane| lane.len());
+        idlest.unwrap_or(home)
+    }
+
+    fn has_lanes(&self) -> bool {
+        self.intake.lanes.iter().any(|lane| !lane.is_closed())
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Waits that grow from some microseconds to a millisecond.
+#[derive(Default)]
+struct Pause {
+    since: Option<Instant>,
+    steps: u32,
+}
+
+impl Pause {
+    fn is_new(&self) -> bool {
+        self.since.is_none()
+    }
+
+    fn waited(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    fn wait(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+        thread::sleep(Duration::from_micros(20 << self.steps.min(6)));
+        self.steps += 1;
+    }
+}

@@ -1,0 +1,138 @@
+//! Sources: threads that wait at sockets and files, read into pooled buffers and hand blocks of whole
+//! lines to the lanes. One thread per source, one file per kind.
+//!
+//! In: the checked configuration of a source, an [`Intake`]. Out: blocks, counters, who is connected.
+//! Must not know: formats, counting, storage, outlets.
+
+mod connection;
+mod conns;
+mod cut;
+mod datagrams;
+mod feed;
+mod lines;
+mod slots;
+mod socket_path;
+mod stream;
+mod tally;
+mod tcp;
+mod udp;
+mod unix;
+mod unix_datagram;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use ebbd_core::model::SourceId;
+
+pub use conns::{Changes, Conn, ConnChange, ConnTable};
+pub use feed::{Intake, buffer_bytes};
+pub use tally::{SourceCounters, SourceTold};
+
+use crate::config::{SourceConfig, SourceKind};
+use crate::sys::{Inherited, ReceiveBuffer, Wake};
+use feed::Feed;
+
+/// A source could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("source \"{name}\" can't use {place}: {error}")]
+pub struct SourceError {
+    /// Its configured name.
+    pub name: String,
+    /// Its address, path or glob.
+    pub place: String,
+    /// Why.
+    #[source]
+    pub error: io::Error,
+}
+
+/// A running source.
+#[derive(Debug)]
+pub struct SourceHandle {
+    /// Its place in the configuration.
+    pub id: SourceId,
+    /// Its configured name.
+    pub name: String,
+    /// What it tells the committer.
+    pub counters: Arc<SourceCounters>,
+    /// The address it is bound to (the port, when 0 was configured).
+    pub address: Option<SocketAddr>,
+    /// The receive buffer of a datagram socket: a short one is worth a warning.
+    pub receive_buffer: Option<ReceiveBuffer>,
+    stop: Arc<Wake>,
+    thread: JoinHandle<()>,
+}
+
+impl SourceHandle {
+    /// Asks it to stop: what it has received is handed over first. Returns at once.
+    pub fn stop(&self) {
+        self.stop.set();
+    }
+
+    /// Whether its thread has ended: after a stop, at the end of standard input, or by a panic.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end. `false` if its thread panicked.
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+/// A bound source that doesn't run yet.
+struct Bound {
+    address: Option<SocketAddr>,
+    receive_buffer: Option<ReceiveBuffer>,
+    run: Box<dyn FnOnce(Feed) + Send>,
+}
+
+/// Binds a source, taking an inherited socket where one matches, and starts its thread. `None` for kinds
+/// that don't run as a source thread (HTTP).
+///
+/// # Errors
+/// The address is in use, the path not allowed, the group unknown: a [`SourceError`] says so.
+pub fn spawn(
+    config: &SourceConfig,
+    intake: &Intake,
+    inherited: &mut Inherited,
+) -> Result<Option<SourceHandle>, SourceError> {
+    let explain = |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error };
+    match bind(config, inherited).map_err(explain)? {
+        Some(bound) => start(config, intake, bound).map(Some).map_err(explain),
+        None => Ok(None),
+    }
+}
+
+/// The registry of kinds.
+fn bind(config: &SourceConfig, inherited: &mut Inherited) -> io::Result<Option<Bound>> {
+    let bound = match &config.kind {
+        SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
+        SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
+        SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
+        SourceKind::Udp { addr } => udp::bind(*addr, inherited)?,
+        SourceKind::File { .. } | SourceKind::Stdin | SourceKind::Http { .. } => return Ok(None),
+    };
+    Ok(Some(bound))
+}
+
+fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<SourceHandle> {
+    let stop = Arc::new(Wake::new()?);
+    let counters = Arc::new(SourceCounters::default());
+    let feed = Feed {
+        source: config.spec.id,
+        name: Arc::from(config.spec.name.as_str()),
+        intake: intake.clone(),
+        counters: Arc::clone(&counters),
+        stop: Arc::clone(&stop),
+    };
+    let Bound { address, receive_buffer, run } = bound;
+    let thread =
+        thread::Builder::new().name(format!("source-{}", config.spec.name)).spawn(move || run(feed))?;
+    let (id, name) = (config.spec.id, config.spec.name.clone());
+    Ok(SourceHandle { id, name, counters, address, receive_buffer, stop, thread })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! What a source's thread tells the committer beside its blocks: lines that never became part of one,
+//! and what hit a bound.
+
+use ebbd_core::sync::Tally;
+
+const FIELDS: usize = 9;
+
+/// Counted by a source's thread, drained by the committer.
+#[derive(Debug, Default)]
+pub struct SourceCounters(Tally<FIELDS>);
+
+/// What was counted since the last drain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceTold {
+    /// Lines handed over to lanes.
+    pub delivered_lines: u64,
+    /// Bytes handed over to lanes.
+    pub delivered_bytes: u64,
+    /// Lines shed because the lanes' queues or the buffers were full (datagrams only).
+    pub dropped_queue_lines: u64,
+    /// Lines longer than the limit, skipped without being buffered.
+    pub too_long_lines: u64,
+    /// Lines whose end never came.
+    pub partial_lines: u64,
+    /// Lines spoken to ebbd itself: greetings that were turned down.
+    pub control_lines: u64,
+    /// Datagrams the kernel dropped before they were received.
+    pub kernel_datagrams: u64,
+    /// Connections closed at once because there were too many, or no descriptor was left.
+    pub refused_connections: u64,
+    /// How often the source had to wait for a lane or a buffer.
+    pub waits: u64,
+}
+
+/// The counters, in the order of [`SourceTold`]'s fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    DeliveredLines,
+    DeliveredBytes,
+    DroppedQueueLines,
+    TooLongLines,
+    PartialLines,
+    ControlLines,
+    KernelDatagrams,
+    RefusedConnections,
+    Waits,
+}
+
+impl SourceCounters {
+    /// Adds `count`.
+    pub(super) fn add(&self, what: Told, count: u64) {
+        if count > 0 {
+            self.0.add(what as usize, count);
+        }
+    }
+
+    /// Takes what was counted since the last call.
+    pub fn drain(&self) -> SourceTold {
+        let [
+            delivered_lines,
+            delivered_bytes,
+            dropped_queue_lines,
+            too_long_lines,
+            partial_lines,
+            control_lines,
+            kernel_datagrams,
+            refused_connections,
+            waits,
+        ] = self.0.drain();
+        SourceTold {
+            delivered_lines,
+            delivered_bytes,
+            dropped_queue_lines,
+            too_long_lines,
+            partial_lines,
+            control_lines,
+            kernel_datagrams,
+            refused_connections,
+            waits,
+        }
+    }
+}
+
+impl SourceTold {
+    /// Adds all of `other`.
+    pub fn add(&mut self, other: &SourceTold) {
+        self.delivered_lines += other.delivered_lines;
+        self.delivered_bytes += other.delivered_bytes;
+        self.dropped_queue_lines += other.dropped_queue_lines;
+        self.too_long_lines += other.too_long_lines;
+        self.partial_lines += other.partial_lines;
+        self.control_lines += other.control_lines;
+        self.kernel_datagrams += other.kernel_datagrams;
+        self.refused_connections += other.refused_connections;
+        self.waits += other.waits;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_reaches_its_field() {
+        let counters = SourceCounters::default();
+        counters.add(Told::DeliveredLines, 1);
+        counters.add(Told::DeliveredBytes, 2);
+        counters.add(Told::DroppedQueueLines, 3);
+        counters.add(Told::TooLongLines, 4);
+        counters.add(Told::PartialLines, 5);
+        counters.add(Told::ControlLines, 6);
+        counters.add(Told::KernelDatagrams, 7);
+        counters.add(Told::RefusedConnections, 8);
+        counters.add(Told::Waits, 9);
+        let told = SourceTold {
+            delivered_lines: 1,
+            delivered_bytes: 2,
+            dropped_queue_lines: 3,
+            too_long_lines: 4,
+            partial_lines: 5,
+            control_lines: 6,
+            kernel_datagrams: 7,
+            refused_connections: 8,
+            waits: 9,
+        };
+        let mut sum = counters.drain();
+        assert_eq!(sum, told);
+        sum.add(&counters.drain());
+        assert_eq!(sum, told, "drained once");
+    }
+}
