@@ -7,6 +7,7 @@ pub mod command;
 pub mod config;
 pub mod journal;
 pub mod lane;
+pub mod outlet;
 pub mod service;
 pub mod source;
 pub mod store;

@@ -1,0 +1,32 @@
+//! What goes out while the daemon runs: the alarm socket and HTTP, on tokio's threads.
+//!
+//! In: alarm records through [`AlarmHub`], which never makes the judge wait; figures through
+//! [`crate::telemetry`]. Out: lines to subscribers, answers to HTTP.
+//! Must not know: how an alarm comes about, where records are stored, data sockets.
+
+mod alarm_socket;
+mod bind;
+mod boot;
+mod http;
+mod hub;
+mod page;
+mod ring;
+mod runtime;
+mod selection;
+mod subscriber;
+
+pub use alarm_socket::{AlarmSocketOptions, serve_alarms};
+pub use bind::{BindError, bind_unix, unix_from_fd};
+pub use boot::boot_id;
+pub use http::{HttpOutlet, StatusSource, serve_http};
+pub use hub::{AlarmHub, Progress};
+pub use ring::{RING_BYTES, RING_RECORDS};
+pub use runtime::Outlets;
+
+/// Most bytes that all of this holds: the ring and its snapshots, the inbox, every subscriber's batch.
+pub const fn memory_bound_bytes(subscribers_max: usize) -> usize {
+    2 * RING_BYTES + hub::INBOX_BYTES + subscribers_max * (2 * subscriber::BATCH_BYTES)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! HTTP over a real connection.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ebbd_core::alarm::State;
+use serde_json::Value;
+
+use super::{Served, quick, record};
+use crate::outlet::HttpOutlet;
+use crate::telemetry::StatusReport;
+
+fn served() -> (Served, SocketAddr) {
+    let served = Served::with(quick(), 100);
+    let status = || StatusReport { host: "web-01".to_owned(), v: 1, ..StatusReport::default() };
+    let outlet = HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.telemetry), Arc::new(status));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    served.outlets.serve_http(listener, outlet).unwrap();
+    (served, address)
+}
+
+fn get(address: SocketAddr, path: &str, header: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), head.to_ascii_lowercase(), body.to_owned())
+}
+
+#[test]
+fn health_is_not_readiness() {
+    let (served, address) = served();
+    assert_eq!(get(address, "/healthz", "").0, 200);
+    assert_eq!(get(address, "/readyz", "").0, 503);
+    served.telemetry.daemon.ready.set(1);
+    assert_eq!(get(address, "/readyz", "").0, 200);
+    assert_eq!(get(address, "/nowhere", "").0, 404);
+}
+
+#[test]
+fn metrics_come_in_the_form_that_is_asked_for() {
+    let (_served, address) = served();
+    let (code, head, body) = get(address, "/metrics", "");
+    assert_eq!(code, 200);
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(body.contains("# TYPE ebbd_http_requests_total counter"), "{body}");
+    let (_, head, body) = get(address, "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
+    assert!(head.contains("application/openmetrics-text") && body.contains("# EOF"), "{head}");
+}
+
+#[test]
+fn status_and_alarms_are_json() {
+    let (served, address) = served();
+    served.hub.publish(&record(1, 7, State::Firing));
+    served.hub.publish(&record(2, 8, State::Resolved));
+    let (_, _, body) = get(address, "/api/v1/alarms", "");
+    let alarms: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((alarms["open"][0]["no"].as_u64(), alarms["open"][1].as_u64()), (Some(7), None));
+    assert_eq!(
+        (alarms["recent"][0]["seq"].as_u64(), alarms["recent"][1]["seq"].as_u64()),
+        (Some(2), Some(1))
+    );
+    let (_, head, body) = get(address, "/api/v1/status", "");
+    let status: StatusReport = serde_json::from_str(&body).unwrap();
+    assert!(status.host == "web-01" && head.contains("application/json"));
+    let (code, head, body) = get(address, "/", "");
+    assert!(code == 200 && head.contains("text/html") && body.contains("ebbd on web-01"));
+}
