@@ -1,0 +1,19 @@
+//! The line protocol decoder: never panics, and a timestamp or a comment changes nothing else.
+#![no_main]
+
+use ebbd_core::decode::{Decoded, Format, TimeUnit, lines};
+use ebbd_fuzz::{ARRIVAL, columns, decode, decoder};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let mut nanos = decoder(Format::Influx);
+    let mut seconds = decoder(Format::Influx).with_time_unit(TimeUnit::Seconds);
+    for line in lines(data) {
+        decode(&mut nanos, line);
+        // The unit of the timestamp decides when an event was, not what it is.
+        if let (Decoded::Event(a), Decoded::Event(b)) = (nanos.decode(line, ARRIVAL), seconds.decode(line, ARRIVAL)) {
+            let (a, b) = (columns(&a), columns(&b));
+            assert_eq!((a.1, a.2, a.3, a.4), (b.1, b.2, b.3, b.4));
+        }
+    }
+});

@@ -1,0 +1,20 @@
+//! The StatsD decoder: never panics, and sections that nobody knows change nothing.
+#![no_main]
+
+use ebbd_core::decode::{Decoded, Format, lines};
+use ebbd_fuzz::{ARRIVAL, columns, decode, decoder};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let (mut plain, mut more) = (decoder(Format::Statsd), decoder(Format::Statsd));
+    for line in lines(data) {
+        decode(&mut plain, line);
+        let longer = [line, b"|c:in-1"].concat();
+        if let Decoded::Event(event) = plain.decode(line, ARRIVAL) {
+            match more.decode(&longer, ARRIVAL) {
+                Decoded::Event(other) => assert_eq!(columns(&event), columns(&other)),
+                other => assert!(longer.len() > ebbd_fuzz::LINE_BYTES, "{other:?}"),
+            }
+        }
+    }
+});
