@@ -12,6 +12,9 @@ pub mod simd;
 pub mod sync;
 
 pub mod decode;
+pub mod intern;
+
+pub mod aggregate;
 
 pub mod baseline;
 pub mod detect;

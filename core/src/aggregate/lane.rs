@@ -1,0 +1,311 @@
+//! One lane's counting: blocks in, cells and tallies out at each cut. No allocation per event.
+
+use std::sync::Arc;
+
+use datasketches::hash::value::raw_bytes;
+use datasketches::hll::Coupon;
+
+use super::cells::LaneStream;
+use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
+use super::tally::{Origins, Tallies, TallyKey};
+use crate::decode::{Block, Decoded, Decoder, Event, SourceSpec, lines};
+use crate::intern::{Keyed, Seeded};
+use crate::model::{
+    Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
+};
+
+/// A lane that met the series limit forgets its series after this long, so that live ones find room.
+const FORGET_AFTER_US: i64 = 10 * MICROS_PER_MINUTE;
+/// The origin of lines that name none.
+const UNNAMED: OriginId = OriginId(0);
+
+/// Counts the lines of the blocks it is given. Each lane has its own; they share nothing.
+#[derive(Debug)]
+pub struct LaneCounter {
+    decoders: Vec<Decoder>,
+    book: Book,
+}
+
+/// All of a lane but the decoders, from which an event under count borrows.
+#[derive(Debug)]
+struct Book {
+    lane: u16,
+    specs: Arc<[StreamSpec]>,
+    streams: Vec<LaneStream>,
+    identity: Seeded,
+    origins: Origins,
+    tallies: Tallies,
+    positions: Vec<Position>,
+    controls: Vec<Control>,
+    samples: Vec<Sample>,
+    sampled: [u8; Reason::ALL.len()],
+    unbounded_past: bool,
+    latest_arrival: TimeUs,
+    forgot_at: TimeUs,
+}
+
+/// What is the same for all lines of a block.
+#[derive(Clone, Copy)]
+struct Whence {
+    source: SourceId,
+    arrival: TimeUs,
+    minute: Minute,
+}
+
+impl Keyed for Event<'_> {
+    fn dimension(&self, at: usize) -> &str {
+        Event::dimension(self, at)
+    }
+
+    fn currency(&self, at: usize) -> &str {
+        Event::currency(self, at)
+    }
+}
+
+impl LaneCounter {
+    /// A lane for these streams and sources. `lane` is its own number; `seed` is the aggregator's
+    /// ([`super::Aggregator::seed`]), the same for all lanes.
+    pub fn new(
+        lane: u16,
+        streams: Arc<[StreamSpec]>,
+        sources: Arc<[SourceSpec]>,
+        limits: Limits,
+        seed: u64,
+    ) -> LaneCounter {
+        let decoders = sources.iter().map(|source| Decoder::new(source, &streams, &limits)).collect();
+        let lane_stream = |stream| LaneStream::new(stream, &limits, seed);
+        let book = Book {
+            lane,
+            streams: streams.iter().map(lane_stream).collect(),
+            specs: streams,
+            identity: Seeded::new(seed),
+            origins: Origins::new(sources.len(), limits.origins, seed),
+            tallies: Tallies::default(),
+            positions: Vec::new(),
+            controls: Vec::new(),
+            samples: Vec::new(),
+            sampled: [0; Reason::ALL.len()],
+            unbounded_past: false,
+            latest_arrival: TimeUs(i64::MIN),
+            forgot_at: TimeUs(i64::MIN),
+        };
+        LaneCounter { decoders, book }
+    }
+
+    /// For batch ingest: events may be as old as they like.
+    pub fn unbounded_past(mut self) -> LaneCounter {
+        self.book.unbounded_past = true;
+        self
+    }
+
+    /// Replaces the decoder of a source, for batch ingest with options of its own.
+    pub fn set_decoder(&mut self, source: SourceId, decoder: Decoder) {
+        self.decoders[source.index()] = decoder;
+    }
+
+    /// Counts every line of a block.
+    pub fn consume(&mut self, block: &Block) {
+        let LaneCounter { decoders, book } = self;
+        let whence = Whence { source: block.source, arrival: block.arrival, minute: block.arrival.minute() };
+        book.latest_arrival = book.latest_arrival.max(block.arrival);
+        let decoder = &mut decoders[block.source.index()];
+        let mut consumed = 0;
+        for line in lines(&block.bytes) {
+            consumed += 1;
+            book.line(line, decoder.decode(line, block.arrival), whence);
+        }
+        book.moved(block, consumed);
+    }
+
+    /// Hands over everything since the last cut, as the answer to the marker of `epoch`.
+    pub fn cut(&mut self, epoch: u64) -> Delta {
+        let book = &mut self.book;
+        book.sampled = [0; Reason::ALL.len()];
+        let delta = Delta {
+            lane: book.lane,
+            epoch,
+            streams: book.streams.iter_mut().map(LaneStream::cut).collect(),
+            tallies: book.tallies.cut(&book.origins),
+            positions: std::mem::take(&mut book.positions),
+            controls: std::mem::take(&mut book.controls),
+            samples: std::mem::take(&mut book.samples),
+            series_cap_hits: book.streams.iter_mut().map(LaneStream::new_cap_hits).sum(),
+            origin_cap_hits: book.origins.new_cap_hits(),
+        };
+        book.make_room();
+        delta
+    }
+
+    /// Cells and events since the last cut. Who reads without markers (batch ingest) cuts by this.
+    pub fn pending(&self) -> usize {
+        self.book.streams.iter().map(LaneStream::pending).sum()
+    }
+}
+
+impl Book {
+    fn line(&mut self, line: &[u8], decoded: Decoded<'_>, whence: Whence) {
+        match decoded {
+            Decoded::Event(event) => self.event(line, &event, whence),
+            Decoded::Mark(mark) => self.control("", Some(ControlKind::Mark(mark)), whence),
+            Decoded::Heartbeat(heartbeat) => {
+                let origin = heartbeat.origin.clone();
+                self.control(&origin, Some(ControlKind::Heartbeat(heartbeat)), whence);
+            }
+            Decoded::Goodbye(goodbye) => {
+                let origin = goodbye.origin.clone();
+                self.control(&origin, Some(ControlKind::Goodbye(goodbye)), whence);
+            }
+            Decoded::Ignored => self.control("", None, whence),
+            Decoded::Rejected(reason) => self.reject(line, reason, (UNNAMED, None), whence),
+        }
+    }
+
+    fn event(&mut self, line: &[u8], event: &Event<'_>, whence: Whence) {
+        let stream = event.stream();
+        let origin = match event.origin() {
+            "" => UNNAMED,
+            name => self.origins.intern(whence.source, name),
+        };
+        if let Some(reason) = self.out_of_time(stream, event.time(), whence.arrival) {
+            return self.reject(line, reason, (origin, Some(stream)), whence);
+        }
+        let minute = event.time().minute();
+        let key = TallyKey {
+            arrival: whence.minute,
+            source: whence.source,
+            origin,
+            stream: Some(stream),
+            minute: Some(minute),
+        };
+        let tally = self.tallies.at(key, whence.arrival);
+        self.tallies.count(tally, event.time());
+        for field in event.bad_fields() {
+            self.tallies.bad(tally, field);
+        }
+        if self.specs[stream.index()].id.is_empty() {
+            self.count(event, minute, tally, whence);
+        } else {
+            self.log(event, minute, tally, whence);
+        }
+    }
+
+    /// Adds an event to its cell.
+    fn count(&mut self, event: &Event<'_>, minute: Minute, tally: u32, whence: Whence) {
+        let spec = &self.specs[event.stream().index()];
+        let lane = &mut self.streams[event.stream().index()];
+        let (series, refused) = lane.intern(event);
+        let cell = lane.cell(series, minute, whence.source);
+        lane.weigh(cell, event.weight().0);
+        for (at, sum) in spec.sums.iter().enumerate() {
+            let Some(amount) = event.amount(at) else { continue };
+            if refused >> at & 1 == 1 || !lane.add(cell, at, amount.0) {
+                self.tallies.bad(tally, &sum.name);
+            }
+        }
+        for at in 0..spec.distincts.len() {
+            if let Some(value) = event.distinct(at) {
+                lane.note(cell, at as u8, coupon(value));
+            }
+        }
+    }
+
+    /// Logs an event that has an identity; the aggregator counts it if it is no duplicate.
+    fn log(&mut self, event: &Event<'_>, minute: Minute, tally: u32, whence: Whence) {
+        let spec = &self.specs[event.stream().index()];
+        let lane = &mut self.streams[event.stream().index()];
+        let (series, refused) = lane.intern(event);
+        let id = self.identity.identity((0..spec.id.len()).map(|at| event.id_part(at)));
+        let head = IdEvent { id, arrival: whence.arrival, minute, series, weight: event.weight(), tally };
+        let tallies = &mut self.tallies;
+        let sums = spec.sums.iter().enumerate().map(|(at, sum)| match event.amount(at) {
+            Some(_) if refused >> at & 1 == 1 => {
+                tallies.bad(tally, &sum.name);
+                0
+            }
+            amount => amount.unwrap_or_default().0,
+        });
+        let coupons = (0..spec.distincts.len()).map(|at| event.distinct(at).map(coupon));
+        lane.log(head, sums, coupons);
+    }
+
+    /// Whether an event's time is outside the stream's window.
+    fn out_of_time(&self, stream: StreamId, time: TimeUs, arrival: TimeUs) -> Option<Reason> {
+        let spec = &self.specs[stream.index()];
+        if time > arrival.plus_us(spec.future_us) {
+            Some(Reason::InFuture)
+        } else if !self.unbounded_past && time < arrival.plus_us(-spec.lateness_us) {
+            Some(Reason::TooLate)
+        } else {
+            None
+        }
+    }
+
+    fn control(&mut self, origin: &str, control: Option<ControlKind>, whence: Whence) {
+        let origin = self.origins.intern(whence.source, origin);
+        let tally = self.tally_of((origin, None), whence);
+        self.tallies.control(tally);
+        if let Some(what) = control {
+            self.controls.push(Control { source: whence.source, arrival: whence.arrival, what });
+        }
+    }
+
+    fn reject(&mut self, line: &[u8], reason: Reason, whose: (OriginId, Option<StreamId>), whence: Whence) {
+        let tally = self.tally_of(whose, whence);
+        self.tallies.reject(tally, reason);
+        let taken = &mut self.sampled[reason as usize];
+        if *taken < Sample::PER_REASON {
+            *taken += 1;
+            let line = line[..line.len().min(Sample::BYTES)].into();
+            self.samples.push(Sample { reason, source: whence.source, arrival: whence.arrival, line });
+        }
+    }
+
+    fn tally_of(&mut self, (origin, stream): (OriginId, Option<StreamId>), whence: Whence) -> u32 {
+        let Whence { source, arrival, minute } = whence;
+        self.tallies.at(TallyKey { arrival: minute, source, origin, stream, minute: None }, arrival)
+    }
+
+    /// Notes how far a connection was read; consecutive blocks make one position.
+    fn moved(&mut self, block: &Block, lines: u64) {
+        let next_line = block.first_line + lines;
+        let follows = |position: &&mut Position| {
+            position.source == block.source
+                && position.conn == block.conn
+                && position.next_line == block.first_line
+        };
+        // The blocks of one connection mostly come in a row, so the search is short.
+        if let Some(position) = self.positions.iter_mut().rev().take(64).find(follows) {
+            position.next_line = next_line;
+            position.end_offset = block.end_offset;
+            return;
+        }
+        self.positions.push(Position {
+            source: block.source,
+            conn: block.conn,
+            first_line: block.first_line,
+            next_line,
+            end_offset: block.end_offset,
+        });
+    }
+
+    /// Forgets the series of streams that met the limit, if that was not done lately.
+    fn make_room(&mut self) {
+        let capped = |stream: &&mut LaneStream| stream.series.cap_hits() > 0;
+        if self.latest_arrival.since_us(self.forgot_at) < FORGET_AFTER_US {
+            return;
+        }
+        for stream in self.streams.iter_mut().filter(capped) {
+            stream.forget_series();
+            self.forgot_at = self.latest_arrival;
+        }
+        if self.origins.is_full() {
+            self.origins.forget();
+            self.forgot_at = self.latest_arrival;
+        }
+    }
+}
+
+/// The coupon of a distinct value: of its raw UTF-8 bytes, so that sketches merge with everybody's.
+pub(super) fn coupon(value: &str) -> Coupon {
+    Coupon::from_value(raw_bytes::from_str(value))
+}

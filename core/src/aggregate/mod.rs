@@ -1,0 +1,37 @@
+//! Counting: what lanes count per series and minute, where they meet, when a minute is closed, what is
+//! known of its completeness, what late events add.
+//!
+//! In: blocks of lines, the time, what sources know of lost lines and connections.
+//! Out: [`SealedMinute`](crate::model::SealedMinute)s and their revisions, the ledger, positions, marks.
+//! Must not know: verdicts, alarms, files, threads. A lane and the aggregator share nothing but a
+//! [`Delta`]; sums are the same however lines are spread over lanes and cuts.
+
+mod aggregator;
+mod arrivals;
+mod cells;
+mod dedupe;
+mod delta;
+mod lane;
+mod merge;
+mod open;
+mod position;
+mod restore;
+mod save;
+mod seal;
+mod series;
+mod sources;
+mod state;
+mod tally;
+pub mod twin;
+mod watermark;
+
+#[cfg(test)]
+mod tests;
+
+pub use aggregator::{AggregateCounters, Aggregator, SourceTally};
+pub use delta::{
+    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, Sample, StreamDelta, Tally,
+};
+pub use lane::LaneCounter;
+pub use position::Reached;
+pub use state::{AggregateState, RestoreError};

@@ -1,0 +1,167 @@
+//! The series of a stream where all lanes meet: global ids, what each lane calls them, fractions of
+//! events that are carried on.
+
+use std::sync::Arc;
+
+use crate::intern::SeriesTable;
+use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec, TimeUs, Weight};
+
+use super::delta::StreamDelta;
+
+/// No global id yet, or none any more.
+const UNMAPPED: SeriesId = SeriesId(u32::MAX);
+
+/// What one lane calls the series.
+#[derive(Debug, Default)]
+struct LaneNames {
+    generation: u32,
+    keys: Vec<Arc<SeriesKey>>,
+    /// Global id and refused sums, by the lane's id.
+    ids: Vec<(SeriesId, u8)>,
+}
+
+/// The global series of one stream.
+#[derive(Debug)]
+pub(super) struct StreamSeries {
+    table: SeriesTable,
+    keys: Vec<Arc<SeriesKey>>,
+    carries: Vec<i64>,
+    used: Vec<TimeUs>,
+    lanes: Vec<LaneNames>,
+}
+
+impl StreamSeries {
+    pub(super) fn new(stream: &StreamSpec, limits: &Limits, seed: u64) -> StreamSeries {
+        StreamSeries {
+            table: SeriesTable::new(stream, limits.series, seed),
+            keys: Vec::new(),
+            carries: Vec::new(),
+            used: Vec::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    /// Learns the names that a delta brings.
+    pub(super) fn learn(&mut self, lane: u16, delta: &StreamDelta) {
+        let lane = usize::from(lane);
+        if lane >= self.lanes.len() {
+            self.lanes.resize_with(lane + 1, LaneNames::default);
+        }
+        let names = &mut self.lanes[lane];
+        if names.generation != delta.generation {
+            *names = LaneNames { generation: delta.generation, ..LaneNames::default() };
+        }
+        names.keys.truncate(delta.first_new as usize);
+        names.ids.truncate(delta.first_new as usize);
+        names.keys.extend(delta.new_series.iter().cloned());
+        names.ids.resize(names.keys.len(), (UNMAPPED, 0));
+    }
+
+    /// The global series of a lane's series, and the sums that can't be kept for it.
+    pub(super) fn of_lane(&mut self, lane: u16, series: SeriesId, now: TimeUs) -> (SeriesId, u8) {
+        let names = &mut self.lanes[usize::from(lane)];
+        let (id, refused) = names.ids[series.index()];
+        if id != UNMAPPED {
+            self.used[id.index()] = now;
+            return (id, refused);
+        }
+        let key = Arc::clone(&names.keys[series.index()]);
+        let found = self.intern(&key, now);
+        self.lanes[usize::from(lane)].ids[series.index()] = found;
+        found
+    }
+
+    /// The global series of a key, and the sums that can't be kept for it.
+    pub(super) fn intern(&mut self, key: &Arc<SeriesKey>, now: TimeUs) -> (SeriesId, u8) {
+        let found = self.table.intern(&**key);
+        self.adopt_new(key);
+        self.used[found.id.index()] = now;
+        (found.id, found.refused_sums)
+    }
+
+    /// The coarsest series above `id`: where it is counted while too many cells wait.
+    pub(super) fn coarsest(&mut self, id: SeriesId) -> SeriesId {
+        let coarse = self.table.coarsest(id);
+        self.adopt_new(&Arc::clone(&self.keys[id.index()]));
+        self.used[coarse.index()] = self.used[id.index()];
+        coarse
+    }
+
+    pub(super) fn key(&self, id: SeriesId) -> &Arc<SeriesKey> {
+        &self.keys[id.index()]
+    }
+
+    /// Whole events of a weight and of what was carried; the remainder is carried on.
+    pub(super) fn whole_events(&mut self, id: SeriesId, weight: Weight) -> i64 {
+        let carry = &mut self.carries[id.index()];
+        let total = weight.plus(Weight(*carry));
+        let events = total.rounded();
+        *carry = total.0 - events * Weight::SCALE;
+        events
+    }
+
+    /// Fractions that are carried, by series.
+    pub(super) fn carries(&self) -> impl Iterator<Item = (&Arc<SeriesKey>, i64)> {
+        self.keys.iter().zip(self.carries.iter().copied()).filter(|(_, carry)| *carry != 0)
+    }
+
+    /// Puts back a fraction that was saved.
+    pub(super) fn put_carry(&mut self, key: &Arc<SeriesKey>, carry: i64, now: TimeUs) {
+        let (id, _) = self.intern(key, now);
+        self.carries[id.index()] += carry;
+    }
+
+    /// How many series there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// How many keys met the limit since series were last forgotten.
+    pub(super) fn cap_hits(&self) -> u64 {
+        self.table.cap_hits()
+    }
+
+    /// How many series [`StreamSeries::forget`] would forget.
+    pub(super) fn unused(&self, before: TimeUs, in_use: &[bool]) -> usize {
+        self.used.iter().zip(in_use).filter(|&(&used, &in_use)| !in_use && used < before).count()
+    }
+
+    /// Forgets series that were last used before `before` and are not in `in_use`. Their fractions go
+    /// to the coarsest key above them. Returns the new ids.
+    pub(super) fn forget(&mut self, before: TimeUs, in_use: &[bool]) -> Vec<Option<SeriesId>> {
+        let mut keep: Vec<bool> = (0..self.len())
+            .map(|at| in_use.get(at).copied().unwrap_or(false) || self.used[at] >= before)
+            .collect();
+        for at in 0..keep.len() {
+            if !keep[at] && self.carries[at] != 0 {
+                let heir = self.coarsest(SeriesId(at as u32));
+                keep.resize(self.len(), true);
+                keep[heir.index()] = true;
+                let carry = std::mem::take(&mut self.carries[at]);
+                self.carries[heir.index()] += carry;
+            }
+        }
+        let new_ids = self.table.retain(|id| keep[id.index()]);
+        self.keys = kept(&self.keys, &keep);
+        self.carries = kept(&self.carries, &keep);
+        self.used = kept(&self.used, &keep);
+        for (id, _) in self.lanes.iter_mut().flat_map(|lane| &mut lane.ids) {
+            *id = new_ids.get(id.index()).copied().flatten().unwrap_or(UNMAPPED);
+        }
+        new_ids
+    }
+
+    /// Gives columns to what the table has just made. `key` is shared if it is the very key.
+    fn adopt_new(&mut self, key: &Arc<SeriesKey>) {
+        for at in self.keys.len()..self.table.len() {
+            let made = self.table.key(SeriesId(at as u32));
+            self.keys.push(if made == **key { Arc::clone(key) } else { Arc::new(made) });
+            self.carries.push(0);
+            self.used.push(TimeUs(i64::MIN));
+        }
+    }
+}
+
+fn kept<T: Clone>(column: &[T], keep: &[bool]) -> Vec<T> {
+    column.iter().zip(keep).filter(|(_, keep)| **keep).map(|(value, _)| value.clone()).collect()
+}
