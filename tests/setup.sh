@@ -1,0 +1,34 @@
+#!/bin/bash
+# Installs what the tests need beyond cargo: the Python readers (DuckDB, Polars, pyarrow, Apache
+# DataSketches) in .venv at the repository's root. Does nothing when that is done already.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+wanted=tests/python/requirements.txt
+stamp=.venv/ebbd-installed
+
+say() { echo "setup: $*"; }
+
+if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches' 2>/dev/null; then
+    say "Python readers are installed"
+    exit 0
+fi
+
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "python3 with venv is missing: install it (Debian: apt-get install python3-venv)" >&2
+        exit 3
+    fi
+    say "installing python3-venv"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
+fi
+
+say "making .venv with $(python3 --version)"
+rm -rf .venv
+python3 -m venv .venv
+say "installing $(grep -vc '^#' "$wanted") packages from $wanted"
+.venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
+.venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches'
+cp "$wanted" "$stamp"
+say "done"
