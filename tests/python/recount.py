@@ -95,7 +95,7 @@ def recount(given):
         with lines as (
             select rtrim(line, chr(13)) as line
             from read_csv([{files}], columns = {{'line': 'VARCHAR'}}, delim = '\\x01', quote = '', escape = '',
-                header = false, auto_detect = false, max_line_size = 1048576)
+                header = false, auto_detect = false, strict_mode = false, new_line = '\\n', max_line_size = 1048576)
         ), objects as (
             select line::json as j from lines where case when json_valid(line) then json_type(line) end = 'OBJECT'
         )
