@@ -136,13 +136,14 @@ pub fn full(record: &AlarmRecord, clock: &Clock) -> Block {
     Block { tone, mark, head, lines: drop_lines(record, clock) }
 }
 
+/// What stands in place of figures while there are none.
+const BLIND: &str = "BLIND: no data, recovery can't be seen";
+
 fn drop_lines(record: &AlarmRecord, clock: &Clock) -> Vec<Line> {
-    let mut figures = vec![now(record)];
+    let blind = record.state == State::FiringBlind;
+    let mut figures = vec![if blind { BLIND.to_owned() } else { now(record) }];
     figures.extend(so_far(record).map(|lost| format!("so far {lost}")));
-    figures.extend(elsewhere(record));
-    if record.state == State::FiringBlind {
-        figures.insert(0, "BLIND: no data, recovery can't be seen".to_owned());
-    }
+    figures.extend(elsewhere(record).filter(|_| !blind));
     let mut next = vec![format!("ebbd alarms show {no} | ack {no} | silence {no} --for 2h", no = record.no)];
     next.extend(waiting(record));
     vec![
@@ -217,21 +218,25 @@ fn losing(record: &AlarmRecord) -> Option<String> {
     let losing = record.losing.as_ref()?;
     let amounts = losing.amount_per_min.iter().map(|(currency, amount)| (currency.as_str(), *amount));
     let mut parts = vec![format!("{}/min", count(losing.orders_per_min))];
-    parts.extend(amounts_in_words(amounts).into_iter().map(|amount| format!("{amount}/min")));
+    parts.extend(amounts_in_words(amounts, count).into_iter().map(|amount| format!("{amount}/min")));
     Some(parts.join(", "))
 }
 
-/// The two largest amounts; how many more there are.
-fn amounts_in_words<'a>(amounts: impl Iterator<Item = (&'a str, f64)>) -> Vec<String> {
+/// The two largest amounts, each figure as `figure` writes it.
+fn amounts_in_words<'a>(
+    amounts: impl Iterator<Item = (&'a str, f64)>,
+    figure: impl Fn(f64) -> String,
+) -> Vec<String> {
     let mut amounts: Vec<(&str, f64)> = amounts.filter(|(_, amount)| *amount >= 0.005).collect();
     amounts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
-    amounts.iter().take(2).map(|(currency, amount)| words::money(*amount, currency)).collect()
+    let words = |(currency, amount): &(&str, f64)| format!("{} {}", figure(*amount), escape(currency));
+    amounts.iter().take(2).map(words).collect()
 }
 
 fn so_far(record: &AlarmRecord) -> Option<String> {
     let lost = record.lost.as_ref()?;
-    let mut parts = vec![format!("{} {}", count(lost.orders?[1]), escape(&record.stream))];
-    parts.extend(amounts_in_words(estimates(&lost.amount)));
+    let mut parts = vec![format!("{} {}", words::rough(lost.orders?[1]), escape(&record.stream))];
+    parts.extend(amounts_in_words(estimates(&lost.amount), words::rough));
     Some(parts.join(", "))
 }
 
@@ -295,7 +300,7 @@ fn data(record: &AlarmRecord, clock: &Clock) -> String {
 fn waiting(record: &AlarmRecord) -> Option<String> {
     let losing = record.losing.as_ref()?;
     let amounts = losing.amount_per_min.iter().map(|(currency, amount)| (currency.as_str(), 15.0 * amount));
-    let mut words = amounts_in_words(amounts);
+    let mut words = amounts_in_words(amounts, count);
     if words.is_empty() {
         words.push(format!("{} {}", count(15.0 * losing.orders_per_min), escape(&record.stream)));
     }
@@ -338,6 +343,6 @@ fn lost_in_words(record: &AlarmRecord) -> Option<String> {
     let [low, estimate, high] = lost.orders?;
     let mut parts =
         vec![format!("lost {} {} [{}]", count(estimate), escape(&record.stream), words::band(low, high))];
-    parts.extend(amounts_in_words(estimates(&lost.amount)));
+    parts.extend(amounts_in_words(estimates(&lost.amount), count));
     Some(parts.join(", "))
 }

@@ -150,7 +150,7 @@ impl Fall {
         if self.members.is_empty() {
             return Some(self.end(life, scene.minute()));
         }
-        self.explain_again(life, scene, !joined.is_empty());
+        self.explain_again(life, scene, escalated || !joined.is_empty());
         self.note_recovery(scene.minute(), before);
         life.state = if self.recovery.is_some() { State::Recovering } else { State::Firing };
         if life.severity == Severity::Ticket {

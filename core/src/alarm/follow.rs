@@ -119,7 +119,9 @@ impl AlarmBook {
         let bare = compose::bare(&self.context, &alarm.life, &news, scene.minute(), scene.now);
         let record = match &mut alarm.matter {
             Matter::Fall(fall) => {
-                fall.told = Told::of(fall, &alarm.life, scene);
+                if news.because != Because::Blind {
+                    fall.told = Told::of(fall, &alarm.life, scene);
+                }
                 compose::of_fall(bare, &alarm.life, fall, scene, &memory.baskets)
             }
             Matter::Silence(silence) => compose::of_silence(bare, silence, scene),

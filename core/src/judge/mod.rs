@@ -4,6 +4,8 @@
 //! Must not know: files, sockets, clocks, Arrow.
 
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -3,6 +3,8 @@
 //! In: alarm records, a time zone. Out: text. Must not know: files, sockets, clocks.
 
 mod layout;
+#[cfg(test)]
+mod tests;
 pub mod watch;
 
 pub use crate::alarm::words::escape;

@@ -98,7 +98,7 @@ impl Stage {
         });
     }
 
-    fn sealed(&self) -> SealedMinute {
+    pub fn sealed(&self) -> SealedMinute {
         let row = SealedRow {
             key: Arc::new(SeriesKey {
                 dimensions: ["US", "one-click", "card", "placed"].map(Arc::from).into(),

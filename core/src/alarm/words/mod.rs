@@ -7,7 +7,7 @@ mod numbers;
 mod times;
 
 pub use escape::escape;
-pub use numbers::{band, count, exact, money, percent_down, share};
+pub use numbers::{band, count, exact, percent_down, rough, share};
 pub use times::{Clock, duration};
 
 /// `web-03`, `web-03 and web-04`, `web-03, web-04 and 5 others`.

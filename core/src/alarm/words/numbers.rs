@@ -13,6 +13,15 @@ pub fn count(value: f64) -> String {
     format!("{sign}{}{unit}", digits(scaled, unit.is_empty()))
 }
 
+/// A running total that nobody needs exactly, at two digits: `2.1k`, `41k`.
+pub fn rough(value: f64) -> String {
+    if value.abs() < 100.0 {
+        return count(value.round());
+    }
+    let unit = 10f64.powi(value.abs().log10().floor() as i32 - 1);
+    count((value / unit).round() * unit)
+}
+
 /// One decimal where it says something: below 10 for plain numbers, below 100 for k, M and G.
 fn digits(scaled: f64, plain: bool) -> String {
     let with_decimal = if plain { scaled < 9.95 } else { scaled < 99.95 };
@@ -31,11 +40,6 @@ pub fn exact(value: u64) -> String {
         out.push(digit);
     }
     out
-}
-
-/// `10.3k USD`; without a currency's name the bare number.
-pub fn money(value: f64, currency: &str) -> String {
-    format!("{} {}", count(value), super::escape(currency)).trim_end().to_owned()
 }
 
 /// `498-585`, `19.4-20.8k`: a unit that both ends share is said once.
@@ -83,9 +87,11 @@ mod tests {
             words,
             ["0", "0.8", "9", "12", "540", "999", "1k", "2.1k", "20.1k", "391k", "1.2M", "-528"]
         );
+        let rough: Vec<String> =
+            [0.0, 7.4, 138.0, 2110.0, 41_200.0, 391_200.0].into_iter().map(rough).collect();
+        assert_eq!(rough, ["0", "7", "140", "2.1k", "41k", "390k"]);
         assert_eq!(exact(18_204), "18,204");
         assert_eq!(exact(7), "7");
-        assert_eq!(money(10_300.0, "USD"), "10.3k USD");
     }
 
     #[test]
