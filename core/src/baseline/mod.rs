@@ -9,5 +9,5 @@ mod packed;
 mod profile;
 
 pub use local::{BUCKETS, LocalTime, LocalZone, MINUTES_PER_BUCKET};
-pub use packed::Packed;
+pub use packed::{Packed, exact};
 pub use profile::{Profiles, Sides};

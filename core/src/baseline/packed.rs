@@ -59,6 +59,27 @@ impl Packed {
     }
 }
 
+/// For `#[serde(with)]`: an f64 as its bits, exact in every format.
+pub mod exact {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the bits.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.to_bits())
+    }
+
+    /// Reads the bits.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        u64::deserialize(from).map(f64::from_bits)
+    }
+}
+
 fn value(byte: u8) -> Option<u32> {
     Some(match byte {
         b'A'..=b'Z' => u32::from(byte - b'A'),

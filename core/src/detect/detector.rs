@@ -124,13 +124,18 @@ impl Detector {
         verdicts
     }
 
-    /// Makes columns for slices that were found.
+    /// Makes columns for slices that were found; they begin with nothing known.
     pub(super) fn grow(&mut self) {
         let slots = self.table.slots();
         self.bank.grow(slots);
         if slots > self.zone_of.len() {
             self.profiles.grow(slots);
             self.zone_of.resize(slots, 0);
+        }
+        for id in self.table.take_found() {
+            self.bank.set_lane(id.index(), &fresh());
+            let zone = self.table.get(id).map_or(0, |slice| self.clock.zone_of(slice));
+            self.zone_of[id.index()] = zone;
         }
     }
 
@@ -173,21 +178,11 @@ impl Detector {
 
     /// Counts of the minute into the columns; slices seen for the first time begin.
     fn fill(&mut self, sealed: &SealedMinute) {
-        let known = self.table.len();
         self.table.roll_up(sealed.judged_rows(), &mut self.observed);
         self.grow();
-        if self.table.len() > known {
-            self.place_slices();
-        }
         let fractions = self.clock.fractions();
         for (slice, observed) in self.observed.iter().enumerate() {
             self.bank.put(slice, *observed, fractions[usize::from(self.zone_of[slice])]);
-        }
-    }
-
-    pub(super) fn place_slices(&mut self) {
-        for (id, slice) in self.table.iter() {
-            self.zone_of[id.index()] = self.clock.zone_of(slice);
         }
     }
 
@@ -244,7 +239,7 @@ impl Detector {
         if let Some(episode) = open {
             row.onset = Some(episode.onset.map(|at| minute_of(at, context)));
             row.since_onset = since(episode.onset[1], episode.observed, episode.expected, context);
-            row.deep = episode.deep;
+            row.deep = episode.is_deep();
             row.recovering = episode.recovery >= 1.0;
         } else if row.evidence > 0.0 {
             let lead = self.bank.lead(slice);
@@ -339,16 +334,15 @@ impl Detector {
 
     pub(super) fn forget(&mut self, slice: usize) {
         self.profiles.clear(slice);
-        self.bank.set_lane(slice, &fresh());
         self.episodes.remove(&(slice as u32));
     }
 }
 
-fn minute_of(since_origin: f32, context: &Context) -> Minute {
-    context.origin.plus(since_origin as i32)
+fn minute_of(since_origin: i32, context: &Context) -> Minute {
+    context.origin.plus(since_origin)
 }
 
-fn since(onset: f32, observed: f64, expected: f64, context: &Context) -> SinceOnset {
+fn since(onset: i32, observed: f64, expected: f64, context: &Context) -> SinceOnset {
     let minutes = context.minute.0.saturating_sub(minute_of(onset, context).0).saturating_add(1);
     SinceOnset { minutes: minutes.max(0) as u32, observed, expected }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bank::Bank;
+use crate::baseline::exact;
 use crate::simd::column::*;
 use crate::simd::ln1p;
 
@@ -18,12 +19,14 @@ const OUTAGE_RATIO: f64 = 0.1;
 const ACCEPT_OUTAGE_AFTER: u32 = 1440;
 /// Complete minutes for which the way back is watched after a new normal.
 const WATCH_FOR: u32 = 1440;
-/// A shallow drop that becomes deep so long after its opening is told as an escalation.
+/// A drop that passes a deeper member's bar so long after its opening is told as an escalation.
 const DEEPENS_AFTER: u32 = 10;
 /// Nats that close a drop, and that bring the old level back after a new normal.
-const RECOVERED: f32 = 5.0;
+const RECOVERED: f64 = 5.0;
 /// See [`RECOVERED`].
-const CAME_BACK: f32 = 6.0;
+const CAME_BACK: f64 = 6.0;
+/// Recovery takes more than two minutes, however clear they are.
+const RECOVERS_IN: f64 = 2.4;
 /// Counts that the ratio seen is held to the normal one by.
 const RATIO_PRIOR: f64 = 40.0;
 /// Members for a drop to 65 % or deeper, and total silence.
@@ -37,20 +40,25 @@ pub(super) struct Episode {
     /// Over, accepted as the new normal; the way back is watched.
     pub accepted: bool,
     /// Earliest, likeliest and latest first minute, in minutes since the detector's first.
-    pub onset: [f32; 3],
+    pub onset: [i32; 3],
     /// Events since the likeliest onset.
+    #[serde(with = "exact")]
     pub observed: f64,
     /// Expected since then.
+    #[serde(with = "exact")]
     pub expected: f64,
-    /// A deep member passed its bar.
-    pub deep: bool,
+    /// Members that passed their bar so far.
+    fired: u32,
     /// Evidence for recovery, in nats.
-    pub recovery: f32,
+    #[serde(with = "exact")]
+    pub recovery: f64,
     /// Complete minutes since opening (since acceptance when accepted).
     minutes: u32,
     /// Complete minutes since opening or the last escalation.
     quiet: u32,
+    #[serde(with = "exact")]
     seen: f64,
+    #[serde(with = "exact")]
     normal: f64,
 }
 
@@ -80,13 +88,18 @@ impl Episode {
             onset: onset(bank, slice, member),
             observed: f64::from(observed),
             expected: f64::from(expected),
-            deep: fired(bank, slice) & DEEP != 0,
+            fired: fired(bank, slice),
             recovery: 0.0,
             minutes: 0,
             quiet: 0,
             seen: 0.0,
             normal: 0.0,
         }
+    }
+
+    /// A member for a drop to 65 % or deeper passed its bar.
+    pub(super) fn is_deep(&self) -> bool {
+        self.fired & DEEP != 0
     }
 
     /// A judged minute after the opening one.
@@ -116,9 +129,9 @@ impl Episode {
     /// Evidence passed a bar although the episode is open: deeper than before.
     fn worsen(&mut self, bank: &mut Bank, slice: usize) -> Turn {
         let fired = fired(bank, slice);
-        let deepens = fired & DEEP != 0 && !self.deep && self.quiet >= DEEPENS_AFTER;
+        let deepens = depth(fired) < depth(self.fired) && self.quiet >= DEEPENS_AFTER;
         let again = fired & ESCALATES != 0 && bank.get(slice, OPEN) == 2.0;
-        self.deep |= fired & DEEP != 0;
+        self.fired |= fired;
         if !deepens && !again {
             return Turn::Open;
         }
@@ -166,13 +179,18 @@ impl Episode {
         let mu = (bank.get(slice, PROFILE) * bank.get(slice, NORMAL)).max(1e-4);
         let (x, r) = (bank.get(slice, UPPER), 1.0 / bank.dispersion(slice));
         let gain = (x + r) * ln1p((ratio - 1.0) * mu / (r + mu)) - x * ratio.ln();
-        self.recovery = (self.recovery + gain.min(RECOVERED / CAP)).max(0.0);
+        self.recovery = (self.recovery + f64::from(gain).min(RECOVERED / RECOVERS_IN)).max(0.0);
     }
 
     fn close(&self, bank: &mut Bank, slice: usize, level: f32) {
         bank.set(slice, OPEN, 0.0);
         bank.set_levels(slice, level);
     }
+}
+
+/// The deepest member among those that fired; silence counts as the first.
+fn depth(fired: u32) -> u32 {
+    if fired & (SILENCE as u32) != 0 { 0 } else { fired.trailing_zeros() }
 }
 
 fn fired(bank: &Bank, slice: usize) -> u32 {
@@ -183,10 +201,11 @@ fn fired(bank: &Bank, slice: usize) -> u32 {
 ///
 /// The likeliest is the minute after its evidence was last zero. Two nats of evidence more or less
 /// are what an onset may be off by.
-pub(super) fn onset(bank: &Bank, slice: usize, member: usize) -> [f32; 3] {
+pub(super) fn onset(bank: &Bank, slice: usize, member: usize) -> [i32; 3] {
     let start = bank.get(slice, of(member, ONSET));
     let minutes = bank.get(slice, of(member, SINCE_M)) / bank.get(slice, EXPECTED).max(1e-6);
     let nats_per_minute = bank.get(slice, of(member, EVIDENCE)) / minutes.max(1.0);
     let slack = (2.0 / nats_per_minute.max(0.05)).ceil().clamp(1.0, 60.0);
-    [start - slack, start, start + (slack - 1.0).min((minutes - 1.0).max(0.0).floor())]
+    let latest = start + (slack - 1.0).min((minutes - 1.0).max(0.0).floor());
+    [start - slack, start, latest].map(|minute| minute as i32)
 }

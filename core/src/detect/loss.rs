@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::exact;
 use crate::model::Completeness;
 
 /// A minute of which more than this is missing is not learnt from.
@@ -14,6 +15,7 @@ const UNNAMED_FROM: f64 = 0.005;
 /// Learns how many lines are usually rejected, so that a jump is told from the daily rubbish.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct LossModel {
+    #[serde(with = "exact")]
     usual_rejected: f64,
     minutes: u64,
 }

@@ -22,6 +22,8 @@ pub struct SliceTable {
     vacant: BTreeSet<SliceId>,
     limit: usize,
     refused_keys: u64,
+    /// Slices found since they were last asked for.
+    found: Vec<SliceId>,
     /// Address of a key → its place in `keys`, and times the number of groupings in `judged`.
     memo: HashMap<usize, usize, foldhash::fast::RandomState>,
     /// Held so that no address is used twice.
@@ -41,6 +43,7 @@ impl SliceTable {
             vacant: BTreeSet::new(),
             limit,
             refused_keys: 0,
+            found: Vec::new(),
             memo: HashMap::default(),
             keys: Vec::new(),
             judged: Vec::new(),
@@ -101,6 +104,7 @@ impl SliceTable {
             self.grouping.push(0);
         }
         self.place(id, slice);
+        self.found.push(id);
         Some(id)
     }
 
@@ -108,6 +112,7 @@ impl SliceTable {
     pub fn restore(&mut self, slots: &[Option<Slice>]) -> Vec<bool> {
         (self.slices, self.grouping) = (vec![None; slots.len()], vec![0; slots.len()]);
         self.ids.clear();
+        self.found.clear();
         self.forget_keys();
         self.vacant = (0..slots.len() as u32).map(SliceId).collect();
         let mut kept = vec![false; slots.len()];
@@ -145,6 +150,11 @@ impl SliceTable {
     /// Slices of the first watched grouping: together they are the stream.
     pub fn first_grouping(&self) -> impl Iterator<Item = SliceId> {
         self.iter().map(|(id, _)| id).filter(|id| self.grouping[id.index()] == 0)
+    }
+
+    /// Slices found since the last call.
+    pub(super) fn take_found(&mut self) -> Vec<SliceId> {
+        std::mem::take(&mut self.found)
     }
 
     /// Adds up the watched rows per slice; `observed` grows to one figure per id.

@@ -9,7 +9,7 @@ use super::episode::Episode;
 use super::loss::LossModel;
 use crate::baseline::Packed;
 use crate::model::{Minute, Slice};
-use crate::simd::column::COLUMNS;
+use crate::simd::column::{COLUMNS, fresh};
 
 /// The version written. Columns are only ever appended within a version.
 const VERSION: u32 = 1;
@@ -74,10 +74,12 @@ impl Detector {
         let slots: Vec<Option<Slice>> = state.slices.iter().map(|slot| slot.slice.clone()).collect();
         let kept = self.table.restore(&slots);
         self.grow();
-        self.place_slices();
+        for (id, slice) in self.table.iter() {
+            self.zone_of[id.index()] = self.clock.zone_of(slice);
+        }
         for (at, slot) in state.slices.iter().enumerate().filter(|(at, _)| kept[*at]) {
             let taken = self.take(at, slot).ok_or(StateError::Damaged(at));
-            taken.inspect_err(|_| (0..slots.len()).for_each(|at| self.forget(at)))?;
+            taken.inspect_err(|_| self.start_anew())?;
         }
         let known = |id: &&u32| kept.get(**id as usize) == Some(&true);
         let ids: Vec<u32> = state.episodes.keys().filter(known).copied().collect();
@@ -88,6 +90,12 @@ impl Detector {
             self.clock.set(last);
         }
         Ok(())
+    }
+
+    fn start_anew(&mut self) {
+        let slices = self.table.save();
+        (0..slices.len()).for_each(|at| self.forget(at));
+        slices.iter().enumerate().for_each(|(at, _)| self.bank.set_lane(at, &fresh()));
     }
 
     fn take(&mut self, at: usize, slot: &SliceState) -> Option<()> {

@@ -130,8 +130,9 @@ pub const SLOW_PRIOR: f32 = 20.0;
 pub const SLOW_DECAY: f32 = 0.999_518_76;
 /// Per-minute decay of remembered peaks: half-life four weeks.
 pub const PEAK_DECAY: f32 = 0.999_982_8;
-/// Evidence of one minute is at most the bar divided by this: two minutes never suffice.
-pub const CAP: f32 = 2.4;
+/// Evidence of one minute is at most the bar divided by this: three full minutes pass it, two never do,
+/// even when a third of the bar stood there before.
+pub const CAP: f32 = 2.95;
 /// The smallest dispersion believed.
 pub const LEAST_DISPERSION: f32 = 1e-5;
 /// Dispersion and weight (in blocks) that an estimate starts from.

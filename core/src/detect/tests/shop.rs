@@ -11,7 +11,7 @@ pub(super) const DAY: i32 = 1440;
 /// Minutes in a week.
 pub(super) const WEEK: i32 = 7 * DAY;
 /// Monday, 2026-09-28T00:00Z.
-pub(super) const START: i32 = 29_843_280;
+pub(super) const START: i32 = 29_842_560;
 
 /// One market of the shop: a slice `marketplace=<name>`.
 pub(super) struct Market {

@@ -1,0 +1,81 @@
+//! Learning, gaps, restarts and daylight saving.
+
+use super::shop::{DAY, START, Shop, WEEK, stream};
+use super::*;
+use crate::detect::DetectorState;
+use crate::model::{Minute, StreamSpec, Timezones};
+
+#[test]
+fn learning_ends_after_eight_days_of_data_for_each_slice() {
+    let (mut shop, mut detector) = (Shop::new(1, &[50.0, 20.0]), Detector::new(&stream(), &KNOBS));
+    let late = |market: usize, at: i32| if market == 1 && at < 3 * DAY { 0.0 } else { 1.0 };
+    run(&mut detector, &mut shop, 0, 8 * DAY - 1, late);
+    let learning = row(&mut detector, &shop.minute(8 * DAY - 1, late), "AA");
+    assert_eq!((learning.verdict, learning.expected, learning.low), (Verdict::Learning, None, None));
+    let rows = detector.judge(&shop.minute(8 * DAY, late));
+    let verdicts: Vec<Verdict> = rows.iter().map(|row| row.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Ok, Verdict::Ok, Verdict::Learning]);
+    assert!(rows[1].high.expect("learnt") > rows[1].low.expect("learnt"));
+    run(&mut detector, &mut shop, 8 * DAY + 1, 11 * DAY + 10, late);
+    assert_ne!(row(&mut detector, &shop.minute(11 * DAY + 10, late), "AB").verdict, Verdict::Learning);
+}
+
+#[test]
+fn a_gap_is_no_data_and_older_minutes_are_ignored() {
+    let (mut shop, mut detector) = learnt(2, &[50.0, 500.0]);
+    let zero = |_: usize, _: i32| 0.0;
+    detector.judge(&shop.minute(4 * WEEK, zero));
+    detector.judge(&shop.minute(4 * WEEK + 1, zero));
+    assert!(detector.judge(&shop.minute(4 * WEEK + 1, zero)).is_empty());
+    assert_eq!(detector.last_minute(), Some(Minute(START + 4 * WEEK + 1)));
+    let after = run(&mut detector, &mut shop, 4 * WEEK + 2 * DAY, 4 * WEEK + 4 * DAY, |_, _| 1.0);
+    assert!(after.began.is_empty(), "{:?}", after.began);
+}
+
+#[test]
+fn a_restored_detector_gives_the_same_verdicts() {
+    let (mut shop, mut detector) = learnt(3, &[0.2, 5.0, 60.0, 900.0]);
+    let hit = |market: usize, at: i32| if market > 1 && at > 4 * WEEK + 30 { 0.5 } else { 1.0 };
+    run(&mut detector, &mut shop, 4 * WEEK, 4 * WEEK + 77, hit);
+    let text = serde_json::to_string(&detector.save()).expect("JSON");
+    assert!(text.len() < 5 * 6_000, "{} bytes for five slices", text.len());
+    let state: DetectorState = serde_json::from_str(&text).expect("the same");
+    let mut restored = Detector::new(&stream(), &KNOBS);
+    restored.restore(&state).expect("sound");
+    assert_eq!(restored.save(), detector.save());
+    for at in 4 * WEEK + 77..4 * WEEK + 3 * DAY {
+        let minute = shop.minute(at, hit);
+        assert_eq!(detector.judge(&minute), restored.judge(&minute));
+    }
+}
+
+#[test]
+fn slices_no_longer_watched_are_dropped_at_restore() {
+    let (_, detector) = learnt(3, &[5.0, 60.0]);
+    let spec = StreamSpec { watch: vec![vec![]], ..stream() };
+    let mut restored = Detector::new(&spec, &KNOBS);
+    restored.restore(&detector.save()).expect("sound");
+    assert_eq!(restored.slices().len(), 1);
+    let mut damaged: serde_json::Value = serde_json::to_value(detector.save()).expect("JSON");
+    damaged["slices"][0]["columns"] = "AAAA".into();
+    let damaged: DetectorState = serde_json::from_value(damaged).expect("a state");
+    assert!(restored.restore(&damaged).is_err());
+}
+
+/// Four weeks before the clocks went back (2026-10-25T01:00Z) and two days after.
+fn clocks_go_back(zone: &str) -> usize {
+    let mut spec = stream();
+    let zones = [("AA".to_owned(), zone.to_owned())].into();
+    spec.timezones = Timezones { default: "Europe/Berlin".to_owned(), by: Some(0), zones };
+    let (mut shop, mut detector) = (Shop::new(4, &[3000.0]), Detector::new(&spec, &KNOBS));
+    shop.markets[0].ahead = |at| if at < 27 * DAY + 60 { 120 } else { 60 };
+    let runs = run(&mut detector, &mut shop, 0, 5 * WEEK, |_, _| 1.0);
+    let id = market(&detector, "AA").0;
+    runs.began.iter().filter(|(slice, at)| *slice == id && *at > 26 * DAY).count()
+}
+
+#[test]
+fn daylight_saving_is_no_drop_in_local_time() {
+    assert_eq!(clocks_go_back("Europe/Berlin"), 0);
+    assert!(clocks_go_back("UTC") > 0, "in UTC the morning comes an hour late");
+}
