@@ -151,6 +151,13 @@ impl AlarmBook {
         std::mem::take(&mut self.changed)
     }
 
+    /// Goes on behind these numbers: records and alarms that a crash has cut off from the saved state
+    /// were numbered up to here, and no number is given twice.
+    pub fn skip_to(&mut self, seq: u64, no: u64) {
+        self.pages.seq = self.pages.seq.max(seq);
+        self.pages.no = self.pages.no.max(no);
+    }
+
     /// The sequence number of the latest record; 0 before the first.
     pub fn seq(&self) -> u64 {
         self.pages.seq

@@ -133,6 +133,11 @@ impl Judge {
         self.book.open_alarms()
     }
 
+    /// Goes on behind these numbers; see [`AlarmBook::skip_to`].
+    pub fn skip_to(&mut self, seq: u64, no: u64) {
+        self.book.skip_to(seq, no);
+    }
+
     /// The sequence number of the latest record; 0 before the first.
     pub fn seq(&self) -> u64 {
         self.book.seq()
