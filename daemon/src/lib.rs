@@ -4,10 +4,13 @@
 //! subscribers, HTTP and control only. See ARCHITECTURE.md for the picture.
 
 pub mod command;
+pub mod commit;
 pub mod config;
 pub mod journal;
+pub mod judge;
 pub mod lane;
 pub mod outlet;
+pub mod run;
 pub mod service;
 pub mod source;
 pub mod store;

@@ -5,6 +5,8 @@
 
 mod check;
 mod completions;
+mod demo;
+mod run;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the daemon
+    Run(run::RunArgs),
+    /// Show what it does: a simulated shop, an outage, its alarm, the recovery
+    Demo(demo::DemoArgs),
     /// Check a configuration, and what it makes of real events
     Check(check::CheckArgs),
     /// Print a completion script for a shell
@@ -56,6 +62,8 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> i32 {
     match command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),

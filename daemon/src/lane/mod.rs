@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use crossbeam::channel::Sender;
+use ebbd_core::aggregate::{Delta, LaneCounter};
 use ebbd_core::decode::Block;
 
 pub use latency::{Latency, StageLatency};
@@ -27,6 +28,18 @@ pub trait Counts: Send + 'static {
 
     /// Hands over what has been counted since the last cut.
     fn cut(&mut self, epoch: u64) -> Self::Delta;
+}
+
+impl Counts for LaneCounter {
+    type Delta = Delta;
+
+    fn consume(&mut self, block: &Block) {
+        LaneCounter::consume(self, block);
+    }
+
+    fn cut(&mut self, epoch: u64) -> Delta {
+        LaneCounter::cut(self, epoch)
+    }
 }
 
 /// A lane's answer to a marker.

@@ -80,6 +80,16 @@ impl Inherited {
         })
     }
 
+    /// The same sockets once more: a reload binds anew while the manager's sockets stay open.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn try_clone(&self) -> io::Result<Inherited> {
+        let copies: io::Result<Vec<_>> =
+            self.sockets.iter().map(|socket| Ok((socket.fd.try_clone()?, socket.name.clone()))).collect();
+        Ok(Inherited::from_sockets(copies?))
+    }
+
     /// The names of sockets that nothing in the configuration took: worth a warning.
     pub fn left(&self) -> impl Iterator<Item = &str> {
         self.sockets.iter().map(|socket| socket.name.as_str())

@@ -148,6 +148,16 @@ impl LatencyRecorder {
         self.record_us(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// Takes in measurements that a thread collected by itself, in nanoseconds.
+    pub fn record_all_ns(&mut self, collected: &Histogram<u64>) {
+        let own = self.own.get_or_insert_with(Recorded::new);
+        for step in collected.iter_recorded() {
+            let (micros, count) = ((step.value_iterated_to() / 1_000).max(1), step.count_since_last_iteration());
+            own.histogram.saturating_record_n(micros, count);
+            own.sum_us += u128::from(micros) * u128::from(count);
+        }
+    }
+
     /// Hands over what has been recorded since the last time, if anybody took the last ones. Call it
     /// about once a second.
     pub fn hand_over(&mut self) {

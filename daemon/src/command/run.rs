@@ -1,0 +1,143 @@
+//! `ebbd run`: the daemon, its signals, its reloads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::{OK, TROUBLE, USAGE};
+use crate::config::Config;
+use crate::run::{Daemon, StartError, Surroundings};
+use crate::service::ServiceManager;
+use crate::sys::{Clock, Inherited, WallClock};
+use crate::telemetry::start_logging;
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: ebbd run -c /etc/ebbd/ebbd.toml\n\nSIGTERM and SIGINT stop it in order, SIGHUP \
+                        reads the configuration again.")]
+pub struct RunArgs {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the daemon until it is told to stop; gives the exit code.
+pub fn run(args: &RunArgs) -> i32 {
+    if let Err(error) = start_logging("info") {
+        eprintln!("ebbd run: {error}");
+        return TROUBLE;
+    }
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return USAGE;
+        }
+    };
+    match Running::start(args, config).and_then(Running::until_stopped) {
+        Ok(()) => OK,
+        Err(error) => {
+            eprintln!("ebbd run: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+/// A daemon with its signals.
+struct Running<'a> {
+    args: &'a RunArgs,
+    signals: Signals,
+    service: Arc<ServiceManager>,
+    clock: Arc<dyn Clock>,
+    sockets: Inherited,
+    daemon: Daemon,
+}
+
+impl Running<'_> {
+    fn start(args: &RunArgs, config: Config) -> Result<Running<'_>, StartError> {
+        let system = |what: &str, error| StartError::System { what: what.to_owned(), error };
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| system("signals", e))?;
+        let sockets = Inherited::from_environment().map_err(|e| system("inherited sockets", e))?;
+        let (service, clock) = (Arc::new(ServiceManager::from_environment()), Arc::new(WallClock::new()));
+        let clock: Arc<dyn Clock> = clock;
+        let daemon = begin(config, &clock, &service, &sockets)?;
+        Ok(Running { args, signals, service, clock, sockets, daemon })
+    }
+
+    fn until_stopped(mut self) -> Result<(), StartError> {
+        loop {
+            std::thread::sleep(Duration::from_millis(100));
+            let told: Vec<i32> = self.signals.pending().collect();
+            if told.iter().any(|signal| matches!(*signal, SIGTERM | SIGINT)) {
+                break;
+            }
+            if told.contains(&SIGHUP) {
+                self = self.reload()?;
+            }
+            if self.daemon.is_finished() {
+                tracing::info!("every source has come to its end");
+                break;
+            }
+        }
+        self.service.stopping();
+        tracing::info!("stopping");
+        self.daemon.stop()
+    }
+
+    /// Takes up a changed configuration at a minute's edge; an invalid one changes nothing.
+    fn reload(mut self) -> Result<Self, StartError> {
+        let config = match Config::load(self.args.config.as_deref()) {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!("the new configuration is not taken up, the old one stays:\n{error}");
+                self.service.status("the configuration on disk is invalid; running with the old one");
+                return Ok(self);
+            }
+        };
+        if config.hash() == self.daemon.config().hash() {
+            tracing::info!("the configuration has not changed");
+            return Ok(self);
+        }
+        self.service.reloading();
+        self.wait_for_edge();
+        self.daemon.stop()?;
+        self.daemon = begin(config, &self.clock, &self.service, &self.sockets)?;
+        tracing::info!("the new configuration is taken up");
+        Ok(self)
+    }
+
+    /// Waits until the minute's end by the daemon's clock.
+    fn wait_for_edge(&self) {
+        let edge = self.clock.now().minute().end();
+        while self.clock.now() < edge {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn begin(
+    config: Config,
+    clock: &Arc<dyn Clock>,
+    service: &Arc<ServiceManager>,
+    sockets: &Inherited,
+) -> Result<Daemon, StartError> {
+    for warning in config.warnings() {
+        tracing::warn!("{}: {}", config.file_name(), warning.message);
+    }
+    let copies = sockets.try_clone();
+    let mut inherited =
+        copies.map_err(|error| StartError::System { what: "inherited sockets".to_owned(), error })?;
+    let surroundings = Surroundings { clock: Arc::clone(clock), service: Arc::clone(service) };
+    let daemon = Daemon::start(config, surroundings, &mut inherited)?;
+    for name in inherited.left() {
+        tracing::warn!("the service manager handed over socket {name}, which the configuration does not use");
+    }
+    for source in daemon.sources() {
+        tracing::info!("source {} is counting", source.name);
+    }
+    Ok(daemon)
+}

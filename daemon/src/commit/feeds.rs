@@ -1,0 +1,88 @@
+//! What source threads tell beside blocks: lines that never reached a lane, connections that come and go.
+
+use std::sync::Arc;
+
+use ebbd_core::aggregate::{Aggregator, SourceTally};
+use ebbd_core::model::{SourceId, TimeUs};
+
+use crate::source::{ConnChange, ConnTable, SourceCounters, SourceTold};
+
+/// One source as the committer knows it.
+pub struct SourceFeed {
+    /// Its place in the configuration.
+    pub id: SourceId,
+    /// Its name.
+    pub name: String,
+    /// What its thread counts.
+    pub counters: Arc<SourceCounters>,
+    /// The sum of what was drained since the start.
+    pub total: SourceTold,
+}
+
+/// All sources' side channels.
+pub struct SourceFeeds {
+    sources: Vec<SourceFeed>,
+    conns: Arc<ConnTable>,
+    changes: Vec<ConnChange>,
+}
+
+impl SourceFeeds {
+    /// The side channels of `sources`, whose connections are in `conns`.
+    pub fn new(sources: Vec<SourceFeed>, conns: Arc<ConnTable>) -> SourceFeeds {
+        SourceFeeds { sources, conns, changes: Vec::new() }
+    }
+
+    /// The sources.
+    pub fn sources(&self) -> &[SourceFeed] {
+        &self.sources
+    }
+
+    /// Who is connected.
+    pub fn conns(&self) -> &ConnTable {
+        &self.conns
+    }
+
+    /// The name of a source.
+    pub fn name(&self, id: SourceId) -> &str {
+        self.sources.iter().find(|source| source.id == id).map_or("", |source| source.name.as_str())
+    }
+
+    /// Replaces the sources, after a reload. What the old ones still had is drained first.
+    pub fn replace(&mut self, sources: Vec<SourceFeed>, aggregator: &mut Aggregator, now: TimeUs) {
+        self.before_cut(aggregator, now);
+        self.sources = sources;
+    }
+
+    /// Before the markers go out: books what was told, opens connections, notes which closed. Their last
+    /// lines are still on their way to the cut.
+    pub fn before_cut(&mut self, aggregator: &mut Aggregator, now: TimeUs) {
+        for source in &mut self.sources {
+            let told = source.counters.drain();
+            source.total.add(&told);
+            let tally = tally(&told);
+            if tally != SourceTally::default() {
+                aggregator.book(source.id, now, tally);
+            }
+        }
+        self.changes = self.conns.take_changes().list;
+        for change in self.changes.iter().filter(|change| change.opened) {
+            aggregator.opened(change.source, change.conn, change.at);
+        }
+    }
+
+    /// After the cut is merged: what closed before it has no line left.
+    pub fn after_cut(&mut self, aggregator: &mut Aggregator) {
+        for change in self.changes.drain(..).filter(|change| !change.opened) {
+            aggregator.closed(change.source, change.conn, change.at);
+        }
+    }
+}
+
+fn tally(told: &SourceTold) -> SourceTally {
+    SourceTally {
+        dropped_queue_lines: told.dropped_queue_lines,
+        too_long_lines: told.too_long_lines,
+        partial_lines: told.partial_lines,
+        kernel_datagrams: told.kernel_datagrams,
+    }
+}

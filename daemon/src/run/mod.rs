@@ -1,0 +1,232 @@
+//! The daemon put together, and its orderly stop, on one page.
+//!
+//! In: a checked configuration, a clock, inherited sockets. Out: a running [`Daemon`].
+//! Must not know: how any stage does its work.
+
+mod checkpoint;
+mod control;
+mod lock;
+mod outlets;
+mod stages;
+mod status;
+mod view;
+mod warm;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::Sender;
+use ebbd_core::model::Mark;
+
+pub use checkpoint::Checkpoint;
+pub use view::{Pulse, View};
+
+use crate::commit::{CommitRequest, Committer};
+use crate::config::Config;
+use crate::journal::{self, FrameKind};
+use crate::judge::{JudgeMessage, JudgeThread};
+use crate::service::ServiceManager;
+use crate::source::{SourceError, SourceHandle};
+use crate::store::{self, StoreMessage};
+use crate::sys::{Clock, Disk, Inherited, RealDisk};
+use lock::DataLock;
+use outlets::Outlets;
+
+/// Why a daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Something that the configuration asks for cannot be had: an address in use, a directory taken.
+    #[error("{0}")]
+    Refused(String),
+    /// Something is there that this version cannot read. Nothing was touched.
+    #[error("{0}")]
+    Foreign(String),
+    /// The system said no.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The exit code: 2 for what has to be configured differently, 3 for trouble with the system.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            StartError::Refused(_) | StartError::Foreign(_) => 2,
+            StartError::System { .. } => 3,
+        }
+    }
+}
+
+impl From<SourceError> for StartError {
+    fn from(error: SourceError) -> StartError {
+        StartError::Refused(error.to_string())
+    }
+}
+
+/// Says of a system error what was being tried.
+pub(crate) fn trying<T>(what: impl Into<String>, result: std::io::Result<T>) -> Result<T, StartError> {
+    result.map_err(|error| StartError::System { what: what.into(), error })
+}
+
+/// What a daemon is started with besides its configuration.
+pub struct Surroundings {
+    /// Event time.
+    pub clock: Arc<dyn Clock>,
+    /// The service manager.
+    pub service: Arc<ServiceManager>,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    config: Arc<Config>,
+    clock: Arc<dyn Clock>,
+    service: Arc<ServiceManager>,
+    view: Arc<View>,
+    sources: Vec<SourceHandle>,
+    stop_commit: Arc<AtomicBool>,
+    committer: JoinHandle<Committer>,
+    requests: Sender<CommitRequest>,
+    judge_messages: Sender<JudgeMessage>,
+    judge: JoinHandle<JudgeThread>,
+    store: JoinHandle<()>,
+    outlets: Outlets,
+    _lock: DataLock,
+}
+
+impl Daemon {
+    /// Recovers what an earlier run left, starts every thread, binds every socket. When this returns,
+    /// events are being counted.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing keeps running then.
+    pub fn start(
+        config: Config,
+        surroundings: Surroundings,
+        inherited: &mut Inherited,
+    ) -> Result<Daemon, StartError> {
+        let config = Arc::new(config);
+        let Surroundings { clock, service } = surroundings;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let data_dir = config.data_dir.clone();
+        trying(format!("data_dir {}", data_dir.display()), disk.make_dir(&data_dir))?;
+        let lock = DataLock::take(&data_dir)?;
+        trying("cleaning the stage", store::clean_stage(disk.as_ref(), &data_dir))?;
+        let journal_dir = data_dir.join("journal");
+        let recovered = trying("reading the journal", journal::recover(disk.as_ref(), &journal_dir))?;
+        let state = checkpoint::Recovered::of(&recovered)?;
+
+        let view = Arc::new(View::new(&config, &clock));
+        let stages = stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
+        let outlets = Outlets::bind(&config, &view, inherited)?;
+        outlets.preload(&state);
+        let (store_sender, store) = stages.store();
+        let judge = stages.judge(&state, outlets.sink(), store_sender.clone(), &journal_dir)?;
+        let pipeline = stages.pipeline(state, judge.messages.clone(), store_sender, inherited)?;
+        let daemon = Daemon {
+            stop_commit: pipeline.stop,
+            committer: pipeline.committer,
+            requests: pipeline.requests,
+            sources: pipeline.sources,
+            judge_messages: judge.messages,
+            judge: judge.thread,
+            store,
+            outlets,
+            config,
+            clock,
+            service,
+            view,
+            _lock: lock,
+        };
+        daemon.open()?;
+        Ok(daemon)
+    }
+
+    /// Serves subscribers and tells the service manager that all is ready.
+    fn open(&self) -> Result<(), StartError> {
+        self.outlets.serve()?;
+        self.view.set_ready(true);
+        self.service.ready(&format!("counting {} stream(s)", self.config.streams.len()));
+        Ok(())
+    }
+
+    /// The configuration that it runs with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Its figures.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Its sources.
+    pub fn sources(&self) -> &[SourceHandle] {
+        &self.sources
+    }
+
+    /// The address HTTP is served at, if it is.
+    pub fn http_address(&self) -> Option<std::net::SocketAddr> {
+        self.outlets.http_address()
+    }
+
+    /// Whether every source has come to its end, as standard input does.
+    pub fn is_finished(&self) -> bool {
+        !self.sources.is_empty() && self.sources.iter().all(SourceHandle::is_finished)
+    }
+
+    /// Takes a change marker in.
+    pub fn mark(&self, mark: Mark) {
+        // The judge lives as long as the daemon.
+        let _ = self.judge_messages.send(JudgeMessage::Mark(mark));
+    }
+
+    /// The orderly stop: sources hand over what they have received, everything is counted and written,
+    /// the state goes into the journal.
+    ///
+    /// # Errors
+    /// The state could not be written: the next start begins without it.
+    pub fn stop(self) -> Result<(), StartError> {
+        self.view.set_ready(false);
+        self.sources.iter().for_each(SourceHandle::stop);
+        for source in self.sources {
+            let name = source.name.clone();
+            if !source.join() {
+                tracing::error!("the thread of source {name} had ended by a panic");
+            }
+        }
+        self.stop_commit.store(true, Ordering::Release);
+        let committer = ended("committer", self.committer.join())?;
+        let aggregate = committer.aggregator.save();
+        let files = Vec::new();
+        drop(committer);
+        drop((self.requests, self.judge_messages));
+        let judge = ended("judge", self.judge.join())?;
+        let judge_state = judge.judge.save();
+        let (mut journal, recent) = judge.publisher.into_journal();
+        drop(judge.store);
+        ended("store", self.store.join())?;
+        let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files);
+        let body = checkpoint.to_json();
+        let mut frames: Vec<(FrameKind, &[u8])> =
+            recent.iter().map(|record| (FrameKind::Alarm, record.as_slice())).collect();
+        frames.push((FrameKind::Checkpoint, &body));
+        let written = journal.restart(&frames);
+        self.outlets.stop();
+        trying("writing the state to the journal", written)
+    }
+}
+
+fn ended<T>(what: &str, joined: std::thread::Result<T>) -> Result<T, StartError> {
+    let error = || std::io::Error::other("its thread had ended by a panic; see the log");
+    joined.map_err(|_| StartError::System { what: format!("the {what}"), error: error() })
+}
+
+type FilePosition = serde_json::Value;
+
+/// Messages that may wait for the store, so that its channel is named once.
+pub(crate) type ToStore = Sender<StoreMessage>;

@@ -1,0 +1,151 @@
+//! The status report, put together from what was last seen of each stage.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
+
+use super::view::{Seen, View};
+use crate::config::SourceConfig;
+use crate::telemetry::{
+    AlarmSummary, BudgetStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus, SourceStatus,
+    StatusReport, StreamStatus,
+};
+
+/// Learning ends at the latest after this many minutes of data.
+const LEARNING_MINUTES: u64 = 8 * 1440;
+
+impl View {
+    /// How the daemon is doing.
+    pub fn status(&self, boot: String) -> StatusReport {
+        let telemetry = &self.telemetry;
+        let seen = self.seen();
+        StatusReport {
+            v: 1,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.config.host.clone(),
+            view: self.config.view.name().to_owned(),
+            boot,
+            state: if telemetry.daemon.ready.get() == 1 { "ready" } else { "recovering" }.to_owned(),
+            now: self.now().to_rfc3339(),
+            uptime_s: telemetry.started.elapsed().as_secs(),
+            streams: self.config.streams.iter().map(|spec| self.stream_status(spec, &seen)).collect(),
+            sources: self.config.sources.iter().map(|source| source_status(source, &seen)).collect(),
+            ledger: ledger_status(&seen),
+            queues: self.queues(),
+            latencies: telemetry.latency_status(),
+            budget: BudgetStatus {
+                per_week: self.config.detect.false_alarms_per_week,
+                achieved_per_week: None,
+            },
+            alarms: seen.open.iter().map(alarm_summary).collect(),
+            subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
+            degraded: self.degraded(),
+        }
+    }
+
+    fn stream_status(&self, spec: &StreamSpec, seen: &Seen) -> StreamStatus {
+        let counts = sum(seen.ledger.iter().filter(|((_, stream), _)| *stream == spec.name).map(|(_, c)| c));
+        let pulse = seen.pulses.get(&spec.name);
+        let (slices, learning) = seen.learning.get(&spec.name).copied().unwrap_or_default();
+        let figures = self.telemetry.streams.iter().find(|(name, _)| *name == spec.name);
+        StreamStatus {
+            name: spec.name.clone(),
+            counted: counts.counted,
+            rejected: counts.rejected_total(),
+            late: counts.late,
+            complete_to: pulse.map(|pulse| pulse.minute.end().to_rfc3339()),
+            completeness: pulse.map(|pulse| pulse.completeness),
+            series: figures.map_or(0, |(_, f)| u64::try_from(f.series.get()).unwrap_or(0)),
+            learning: LearningStatus {
+                slices,
+                learning,
+                minutes: self.telemetry.judge.minutes.get() + self.history().minutes,
+                minutes_needed: LEARNING_MINUTES,
+            },
+        }
+    }
+
+    fn queues(&self) -> Vec<QueueStatus> {
+        let waits: u64 = self.telemetry.sources.iter().map(|(_, source)| source.waits.get()).sum();
+        vec![QueueStatus { name: "lanes".to_owned(), depth: 0, capacity: 64, full: waits }]
+    }
+
+    fn degraded(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if self.store.failing.load(Ordering::Relaxed) == 1 {
+            words.push("Parquet cannot be written; see the log. Counting goes on, it is tried again".to_owned());
+        }
+        words
+    }
+}
+
+fn sum<'a>(counts: impl Iterator<Item = &'a LedgerCounts>) -> LedgerCounts {
+    counts.fold(LedgerCounts::default(), |mut total, counts| {
+        total.add(counts);
+        total
+    })
+}
+
+fn ledger_status(seen: &Seen) -> LedgerStatus {
+    let total = sum(seen.ledger.values());
+    let rejected = Reason::ALL.iter().zip(total.rejected).filter(|(_, count)| *count > 0);
+    LedgerStatus {
+        received: total.received,
+        counted: total.counted,
+        control: total.control,
+        duplicate: total.duplicate,
+        rejected: rejected.map(|(reason, count)| (reason.name().to_owned(), count)).collect(),
+        dropped_queue: total.dropped_queue,
+        dropped_crash: total.dropped_crash,
+        kernel_datagrams: total.kernel_datagrams,
+        sender_dropped: total.sender_dropped,
+        balances: seen.unbalanced == 0,
+    }
+}
+
+fn source_status(source: &SourceConfig, seen: &Seen) -> SourceStatus {
+    let name = &source.spec.name;
+    let counts = sum(seen.ledger.iter().filter(|((of, _), _)| of == name).map(|(_, c)| c));
+    let told = seen.told.get(name).copied().unwrap_or_default();
+    let known: BTreeMap<&str, &SourceMinute> = seen
+        .sources
+        .values()
+        .flat_map(BTreeMap::values)
+        .filter(|minute| minute.source_name == *name)
+        .map(|minute| (minute.origin.as_str(), minute))
+        .collect();
+    let state = known.values().find(|minute| minute.state.name() == "alive").or(known.values().next());
+    SourceStatus {
+        name: name.clone(),
+        kind: source.kind.name().to_owned(),
+        state: state.map_or("idle", |minute| minute.state.name()).to_owned(),
+        lag_ms: None,
+        lines: told.delivered_lines + told.dropped_queue_lines + told.too_long_lines + told.partial_lines,
+        rejected: counts.rejected_total(),
+        connections: seen.connections.get(name).copied().unwrap_or(0) as u64,
+        last: None,
+        origins: known.values().filter(|m| !m.origin.is_empty()).map(|m| origin_status(source, m)).collect(),
+    }
+}
+
+fn origin_status(source: &SourceConfig, minute: &SourceMinute) -> OriginStatus {
+    OriginStatus {
+        name: minute.origin.clone(),
+        state: minute.state.name().to_owned(),
+        expected: source.spec.expect.contains(&minute.origin),
+        lag_ms: None,
+        share: minute.share,
+        last: minute.missing_since.map(|since| since.to_rfc3339()),
+    }
+}
+
+fn alarm_summary(record: &ebbd_core::alarm::AlarmRecord) -> AlarmSummary {
+    AlarmSummary {
+        no: record.no,
+        state: record.state.name().to_owned(),
+        severity: record.severity.name().to_owned(),
+        title: record.title.clone(),
+        since: record.onset.as_ref().map(|onset| onset[1].clone()),
+    }
+}

@@ -1,0 +1,273 @@
+//! What the daemon shows of itself: each stage's figures into telemetry, and the status report out of it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use ebbd_core::detect::Verdict;
+use ebbd_core::judge::{Judge, JudgedMinute};
+use ebbd_core::model::{Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceMinute, TimeUs};
+
+use super::warm::Learnt;
+use crate::commit::{CommitView, Committer};
+use crate::config::Config;
+use crate::judge::JudgeView;
+use crate::lane::StageLatency;
+use crate::source::SourceTold;
+use crate::store::StoreCounters;
+use crate::sys::Clock;
+use crate::telemetry::{LatencyRecorder, Telemetry};
+
+/// The latest minute of a stream, as judged for the whole of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pulse {
+    /// The minute.
+    pub minute: Minute,
+    /// Watched events; none without data.
+    pub observed: Option<i64>,
+    /// Expected; none while learning.
+    pub expected: Option<f64>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Believed fraction that arrived.
+    pub completeness: f64,
+}
+
+/// Shared by all stages; locked by each a few times a second, never per event.
+pub struct View {
+    pub(super) config: Arc<Config>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) store: Arc<StoreCounters>,
+    pub(super) state: Mutex<Seen>,
+    epoch: AtomicU64,
+    learnt: Mutex<Learnt>,
+}
+
+/// What was last seen of each stage.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) ledger: BTreeMap<(String, String), LedgerCounts>,
+    pub(super) told: BTreeMap<String, SourceTold>,
+    pub(super) connections: BTreeMap<String, usize>,
+    pub(super) sources: BTreeMap<String, BTreeMap<String, SourceMinute>>,
+    pub(super) pulses: BTreeMap<String, Pulse>,
+    pub(super) learning: BTreeMap<String, (u64, u64)>,
+    pub(super) open: Vec<ebbd_core::alarm::AlarmRecord>,
+    pub(super) unbalanced: u64,
+    recorders: Option<Recorders>,
+}
+
+struct Recorders {
+    block: LatencyRecorder,
+    judge: LatencyRecorder,
+    handed_over: Instant,
+}
+
+impl View {
+    /// A view of nothing yet.
+    pub(super) fn new(config: &Arc<Config>, clock: &Arc<dyn Clock>) -> View {
+        let sources: Vec<&str> = config.sources.iter().map(|source| source.spec.name.as_str()).collect();
+        let streams: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
+        let telemetry = Arc::new(Telemetry::new(&sources, &streams, config.lanes));
+        telemetry.daemon.start_time.set(clock.now().0 as f64 / 1e6);
+        let recorders = Recorders {
+            block: telemetry.latencies.block.recorder(),
+            judge: telemetry.latencies.judge.recorder(),
+            handed_over: Instant::now(),
+        };
+        View {
+            config: Arc::clone(config),
+            clock: Arc::clone(clock),
+            telemetry,
+            store: Arc::default(),
+            state: Mutex::new(Seen { recorders: Some(recorders), ..Seen::default() }),
+            epoch: AtomicU64::new(0),
+            learnt: Mutex::default(),
+        }
+    }
+
+    /// All figures.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// What the writer counts.
+    pub(super) fn store_counters(&self) -> Arc<StoreCounters> {
+        Arc::clone(&self.store)
+    }
+
+    /// The latest judged minute of a stream.
+    pub fn pulse(&self, stream: &str) -> Option<Pulse> {
+        self.seen().pulses.get(stream).copied()
+    }
+
+    /// The last epoch that has passed the whole pipeline.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// What the judge learnt from history at the start.
+    pub fn history(&self) -> Learnt {
+        *self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn learnt(&self, learnt: Learnt) {
+        *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = learnt;
+    }
+
+    pub(super) fn set_ready(&self, ready: bool) {
+        self.telemetry.daemon.ready.set(i64::from(ready));
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stream_name(&self, sealed: &SealedMinute) -> &str {
+        &self.config.streams[sealed.stream.index()].name
+    }
+}
+
+impl CommitView for View {
+    fn committed(&self, committer: &Committer, latency: &[Box<StageLatency>]) {
+        self.telemetry.committer.epochs.inc();
+        let mut seen = self.seen();
+        for source in committer.feeds.sources() {
+            seen.told.insert(source.name.clone(), source.total);
+            seen.connections.insert(source.name.clone(), committer.feeds.conns().open_of(source.id));
+        }
+        seen.record(latency);
+        drop(seen);
+        self.show_sources(committer);
+        let counters = committer.aggregator.counters();
+        for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
+            let watermark = committer.aggregator.watermark(ebbd_core::model::StreamId(id));
+            stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));
+            stream.complete_to.set(watermark.map_or(0.0, |at| at.0 as f64 / 1e6));
+        }
+    }
+
+    fn ledger(&self, ledger: &Ledger) {
+        let mut seen = self.seen();
+        for (key, counts) in &ledger.0 {
+            let source = self.config.sources.get(key.source.index());
+            let source = source.map_or(String::new(), |source| source.spec.name.clone());
+            if !counts.balances() {
+                seen.unbalanced += 1;
+                tracing::error!("the ledger of source {source} at {} does not balance: {counts:?}", key.arrival);
+            }
+            seen.ledger.entry((source, key.stream.clone())).or_default().add(counts);
+            self.count(&key.stream, counts);
+        }
+        self.telemetry.committer.unbalanced.raise_to(seen.unbalanced);
+    }
+
+    fn sealed(&self, sealed: &SealedMinute) {
+        if sealed.revision > 0 {
+            self.telemetry.committer.revisions.inc();
+            return;
+        }
+        self.telemetry.committer.sealed.inc();
+        let mut seen = self.seen();
+        let by_stream = seen.sources.entry(self.stream_name(sealed).to_owned()).or_default();
+        for source in &sealed.sources {
+            by_stream.insert(format!("{}\0{}", source.source_name, source.origin), source.clone());
+        }
+        if let Some((_, stream)) = self.telemetry.streams.get(sealed.stream.index()) {
+            stream.completeness.set(sealed.completeness.fraction);
+        }
+    }
+}
+
+impl View {
+    fn show_sources(&self, committer: &Committer) {
+        for source in committer.feeds.sources() {
+            let Some((_, figures)) = self.telemetry.sources.get(source.id.index()) else { continue };
+            let told = source.total;
+            figures.lines.raise_to(told.delivered_lines + told.dropped_queue_lines + told.too_long_lines);
+            figures.bytes.raise_to(told.delivered_bytes);
+            figures.shed_lines.raise_to(told.dropped_queue_lines);
+            figures.waits.raise_to(told.waits);
+            figures.kernel_datagrams.raise_to(told.kernel_datagrams);
+            figures.refused.raise_to(told.refused_connections);
+            let open = committer.feeds.conns().open_of(source.id);
+            figures.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn count(&self, stream: &str, counts: &LedgerCounts) {
+        for (reason, rejected) in Reason::ALL.into_iter().zip(counts.rejected) {
+            self.telemetry.rejects.of(reason).add(rejected);
+        }
+        if let Some((_, figures)) = self.telemetry.streams.iter().find(|(name, _)| name == stream) {
+            figures.events.add(counts.counted);
+            figures.late.add(counts.late);
+            figures.rejected.add(counts.rejected_total());
+        }
+    }
+}
+
+impl Seen {
+    fn record(&mut self, latency: &[Box<StageLatency>]) {
+        let Some(recorders) = &mut self.recorders else { return };
+        for lane in latency {
+            recorders.block.record_all_ns(&lane.waited_ns);
+        }
+        if recorders.handed_over.elapsed().as_millis() > 900 {
+            recorders.handed_over = Instant::now();
+            recorders.block.hand_over();
+            recorders.judge.hand_over();
+        }
+    }
+}
+
+impl JudgeView for View {
+    fn judged(&self, judged: &JudgedMinute, judge: &Judge, took: std::time::Duration) {
+        if judged.rows.is_empty() {
+            return;
+        }
+        let name = &self.config.streams[judged.stream.index()].name;
+        let learning = judged.rows.iter().filter(|row| row.verdict.verdict == Verdict::Learning).count() as u64;
+        let slices = judged.rows.len() as u64;
+        let mut seen = self.seen();
+        if let Some(recorders) = &mut seen.recorders {
+            recorders.judge.record(took);
+        }
+        if let Some(whole) = judged.rows.iter().find(|row| row.slice.is_whole()) {
+            let verdict = &whole.verdict;
+            let pulse = Pulse {
+                minute: judged.minute,
+                observed: verdict.observed,
+                expected: verdict.expected,
+                verdict: verdict.verdict,
+                completeness: verdict.completeness,
+            };
+            seen.pulses.insert(name.clone(), pulse);
+        }
+        seen.learning.insert(name.clone(), (slices, learning));
+        if !judged.records.is_empty() {
+            seen.open = judge.open_alarms();
+        }
+        self.telemetry.judge.minutes.inc();
+        self.telemetry.judge.verdicts.add(slices);
+        self.telemetry.judge.records.add(judged.records.len() as u64);
+        self.telemetry.judge.open_alarms.set(i64::try_from(seen.open.len()).unwrap_or(i64::MAX));
+        if let Some((_, stream)) = self.telemetry.streams.get(judged.stream.index()) {
+            stream.slices.set(i64::try_from(slices).unwrap_or(i64::MAX));
+            stream.learning.set(i64::try_from(learning).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn epoch_passed(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Release);
+    }
+}
+
+/// What time the daemon takes it to be.
+impl View {
+    pub(super) fn now(&self) -> TimeUs {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,133 @@
+//! A judge without a saved state learns from the counts that lie in the Parquet.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ebbd_core::columns::{Dataset, FileMinute, read_minutes};
+use ebbd_core::judge::Judge;
+use ebbd_core::model::{Completeness, Minute, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec, TimeUs};
+
+use crate::config::Config;
+use crate::service::ServiceManager;
+
+/// History older than this teaches nothing: the profile keeps four weeks.
+const DAYS: i64 = 36;
+const DAY_US: i64 = 86_400_000_000;
+/// The service manager is asked for more time this often.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// What was learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Learnt {
+    /// Minutes, over all streams.
+    pub minutes: u64,
+    /// Rows read.
+    pub rows: u64,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Teaches `judge` the last weeks before `now`, stream by stream, day by day.
+pub(super) fn learn(judge: &mut Judge, config: &Config, now: TimeUs, service: &ServiceManager) -> Learnt {
+    let (begun, mut asked) = (Instant::now(), Instant::now());
+    let mut learnt = Learnt::default();
+    for (id, spec) in (0u16..).zip(config.streams.iter()) {
+        let mut next = None;
+        for back in (0..DAYS).rev() {
+            let day = now.plus_us(-back * DAY_US);
+            let dir = config.data_dir.join(Dataset::Minutes.directory(&spec.name, day));
+            let minutes = read_day(&dir, spec, now.minute(), &mut learnt);
+            teach(judge, StreamId(id), minutes, &mut next, &mut learnt);
+            if asked.elapsed() > ASK_EVERY {
+                asked = Instant::now();
+                service.extend_start(ASK_EVERY * 6);
+                service.status(&format!("learning {} from {}", spec.name, day.utc_date()));
+            }
+        }
+    }
+    learnt.seconds = begun.elapsed().as_secs_f64();
+    if learnt.minutes > 0 {
+        tracing::info!("learnt {} minutes of history in {:.1} s", learnt.minutes, learnt.seconds);
+    }
+    learnt
+}
+
+type Rows = BTreeMap<Arc<SeriesKey>, SealedRow>;
+
+/// The watched rows of a day's files, summed per minute and key, as far as they lie before `end`.
+fn read_day(dir: &Path, spec: &StreamSpec, end: Minute, learnt: &mut Learnt) -> BTreeMap<Minute, Rows> {
+    let mut minutes: BTreeMap<Minute, Rows> = BTreeMap::new();
+    for path in parquet_files(dir) {
+        if let Err(error) = read_file(&path, spec, end, &mut minutes, learnt) {
+            tracing::warn!("history in {} is left out: {error}", path.display());
+        }
+    }
+    minutes
+}
+
+fn read_file(
+    path: &Path,
+    spec: &StreamSpec,
+    end: Minute,
+    minutes: &mut BTreeMap<Minute, Rows>,
+    learnt: &mut Learnt,
+) -> Result<(), String> {
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    for batch in read_minutes(spec, file).map_err(|error| error.to_string())? {
+        let FileMinute { minute, rows, .. } = batch.map_err(|error| error.to_string())?;
+        learnt.rows += rows.len() as u64;
+        if minute >= end {
+            continue;
+        }
+        let known = minutes.entry(minute).or_default();
+        for row in rows.into_iter().filter(|row| row.key.watched) {
+            match known.get_mut(&row.key) {
+                Some(sum) => sum.count += row.count,
+                None => drop(known.insert(Arc::clone(&row.key), row)),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parquet_files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "parquet"));
+    files.sort();
+    files
+}
+
+/// A minute without any row inside the history is missing data, not zero.
+fn teach(
+    judge: &mut Judge,
+    stream: StreamId,
+    minutes: BTreeMap<Minute, Rows>,
+    next: &mut Option<Minute>,
+    learnt: &mut Learnt,
+) {
+    for (minute, rows) in minutes {
+        while let Some(gap) = next.filter(|gap| *gap < minute) {
+            judge.learn(&sealed(stream, gap, Vec::new(), Completeness::absent()));
+            *next = Some(gap.next());
+        }
+        judge.learn(&sealed(stream, minute, rows.into_values().collect(), Completeness::whole()));
+        *next = Some(minute.next());
+        learnt.minutes += 1;
+    }
+}
+
+fn sealed(stream: StreamId, minute: Minute, rows: Vec<SealedRow>, completeness: Completeness) -> SealedMinute {
+    SealedMinute {
+        stream,
+        minute,
+        revision: 0,
+        rows,
+        earlier: Vec::new(),
+        completeness,
+        sources: Vec::new(),
+        sealed_at: minute.end(),
+    }
+}
