@@ -21,6 +21,18 @@ pub(super) fn warn_sections(root: &Section<'_>) {
     }
 }
 
+/// Warns of keys of `[parquet]` that nothing acts on.
+pub(super) fn warn_parquet(parquet: &Section<'_>) {
+    for (key, message) in [
+        ("compact", "files are not merged yet: `compact` does nothing"),
+        ("retain", "nothing is deleted yet: `retain` does nothing, watch the disk"),
+    ] {
+        if let Some(item) = parquet.get(key) {
+            parquet.findings.warning(&item.key_span, message, LATER);
+        }
+    }
+}
+
 /// Warns of `view = "part"`.
 pub(super) fn warn_view(item: &Item<'_>) {
     let message =
@@ -35,7 +47,8 @@ pub(super) fn warn_source(source: &Section<'_>, kind: &SourceKind, ack: Option<b
         source.findings.warning(&source.span, message, LATER);
     }
     if let Some(item) = source.get("ack").filter(|_| ack == Some(true) && kind.is_stream()) {
-        let message = "EBBD/1 greetings are not answered yet: lines are counted, never acknowledged";
+        let message =
+            "EBBD/1 is not spoken yet: a greeting is turned down (ERR not_acked), plain lines are counted";
         source.findings.warning(&item.span, message, LATER);
     }
 }

@@ -144,8 +144,7 @@ fn source_lines(source: &SourceConfig, streams: &[StreamSpec]) -> Vec<String> {
         SourceKind::Unix(path) | SourceKind::UnixDatagram(path) => socket(path),
         other => format!("{}{}", other.place(), reach(other.addr())),
     };
-    let ack = if source.ack { ", EBBD/1" } else { "" };
-    let mut lines = vec![format!("{} {place}, {}{ack}", source.kind.name(), source.spec.format.name())];
+    let mut lines = vec![format!("{} {place}, {}", source.kind.name(), source.spec.format.name())];
     let to = match &source.spec.route {
         StreamRoute::Fixed(_) => "to ",
         _ => "",
@@ -169,18 +168,9 @@ fn reach(addr: Option<std::net::SocketAddr>) -> &'static str {
 }
 
 fn data_lines(config: &Config) -> Vec<String> {
-    let retain = &config.parquet.retain;
-    let kept = [
-        ("minutes", retain.minutes_us),
-        ("slices", retain.slices_us),
-        ("ledger", retain.ledger_us),
-        ("incidents", retain.incidents_us),
-    ];
-    let kept =
-        kept.map(|(name, us)| format!("{name} {}", us.map_or_else(|| "forever".to_owned(), duration_text)));
     vec![
         format!("{}, as host {}", config.data_dir.display(), config.host),
-        format!("readable after {}; kept: {}", duration_text(config.parquet.roll_us), kept.join(", ")),
+        format!("readable {} after a minute was sealed", duration_text(config.parquet.roll_us)),
     ]
 }
 

@@ -27,7 +27,7 @@ fn the_summary_of_the_defaults() {
                       sealed 5s after a minute; late until 7d, revised until 2h,
                         ahead 2m
                       local time UTC; shortfalls below 5 never alarm
-      source events   unix ./ebbd-data/events.sock (0660), ndjson, EBBD/1
+      source events   unix ./ebbd-data/events.sock (0660), ndjson
                       to orders
       source datagrams
                       unix_datagram ./ebbd-data/events.dgram (0660), ndjson
@@ -36,8 +36,7 @@ fn the_summary_of_the_defaults() {
       control         ./ebbd-data/control.sock (0600)
       http            127.0.0.1:7780
       data            ./ebbd-data, as host web-01
-                      readable after 5m; kept: minutes 400d, slices 30d, ledger 90d,
-                        incidents forever
+                      readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
       memory          at most 312MiB of 1GiB, 2 lanes
                       base 96MiB, lanes: buffers 16MiB, lanes: series 61.0MiB,
@@ -69,7 +68,7 @@ fn the_summary_of_more() {
                         ahead 2m
                       local time UTC; shortfalls below 5 never alarm
       source a        tcp 0.0.0.0:7781 (other hosts can reach it: there is no
-                        password), ndjson, EBBD/1
+                        password), ndjson
                       by type: placed=orders, other=ignore
                       expects web-01
       source b        udp 127.0.0.1:8125, statsd
@@ -78,8 +77,7 @@ fn the_summary_of_more() {
       control         ./ebbd-data/control.sock (0600)
       http            127.0.0.1:7780
       data            ./ebbd-data, as host web-01
-                      readable after 5m; kept: minutes 400d, slices 30d, ledger 90d,
-                        incidents forever
+                      readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
       memory          at most 450MiB of 1GiB, 2 lanes
                       base 96MiB, lanes: buffers 16MiB, lanes: series 67.1MiB,

@@ -189,7 +189,7 @@ fn every_error_says_what_to_write() {
 #[test]
 fn what_is_not_acted_on_is_said() {
     insta::assert_snapshot!(warnings(WHOLE), @r#"
-    ebbd.toml:35:10: warning: EBBD/1 greetings are not answered yet: lines are counted, never acknowledged
+    ebbd.toml:35:10: warning: EBBD/1 is not spoken yet: a greeting is turned down (ERR not_acked), plain lines are counted
        35 | ack    = true
           |          ^^^^
           = the configuration is valid and will take effect with a later release
@@ -208,6 +208,14 @@ fn what_is_not_acted_on_is_said() {
     ebbd.toml:75:2: warning: alarms are not sent to outlets yet: use the alarm socket or `ebbd watch --exec`
        75 | [outlet.pager]
           |  ^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:91:1: warning: files are not merged yet: `compact` does nothing
+       91 | compact = "1h"
+          | ^^^^^^^
+          = the configuration is valid and will take effect with a later release
+    ebbd.toml:92:1: warning: nothing is deleted yet: `retain` does nothing, watch the disk
+       92 | retain = { minutes = "400d", slices = "30d", ledger = "90d", incidents = "forever" }
+          | ^^^^^^
           = the configuration is valid and will take effect with a later release
     "#);
 }
