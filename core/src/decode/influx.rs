@@ -32,7 +32,7 @@ impl Parse for Influx {
             return Ok(Outcome::Ignored);
         }
         let name = reader.token(Place::Measurement)?;
-        if let Some(draft) = Draft::named(&name.text(line)) {
+        if let Some(draft) = Draft::named(name.text_in(line, &mut self.key)) {
             return self.control(reader, draft);
         }
         record.name = name.keep(line, record);
@@ -237,8 +237,8 @@ impl Reader<'_> {
             if place.ends(byte) {
                 break;
             }
-            let next = self.line.as_bytes().get(self.at + 1);
-            let escape = byte == b'\\' && next.is_some_and(|&next| place.escapes(next));
+            let next = || self.line.as_bytes().get(self.at + 1);
+            let escape = byte == b'\\' && next().is_some_and(|&next| place.escapes(next));
             escaped |= escape;
             self.at += if escape { 2 } else { 1 };
         }

@@ -64,9 +64,9 @@ impl Metric<'_> {
 
 /// Takes a line apart. Sections that nobody knows (`c:` container, `e:`, `card:`, what comes) are passed over.
 fn metric(line: &str) -> Result<Metric<'_>, Reason> {
-    let (name, rest) = line.split_once(':').ok_or(Reason::BadSyntax)?;
-    let (values, rest) = rest.split_once('|').ok_or(Reason::BadSyntax)?;
-    let mut sections = rest.split('|');
+    let (name, rest) = cut(line, b':').ok_or(Reason::BadSyntax)?;
+    let (values, rest) = cut(rest, b'|').ok_or(Reason::BadSyntax)?;
+    let mut sections = pieces(rest, b'|');
     let kind = sections.next().unwrap_or_default();
     if name.is_empty()
         || name.contains('|')
@@ -93,8 +93,26 @@ fn metric(line: &str) -> Result<Metric<'_>, Reason> {
 
 /// The tags of `key:value,other:value,bare`; a bare one has the value `""`.
 fn tags(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let present = text.split(',').filter(|tag| !tag.is_empty());
-    present.map(|tag| tag.split_once(':').unwrap_or((tag, &tag[tag.len()..])))
+    let present = pieces(text, b',').filter(|tag| !tag.is_empty());
+    present.map(|tag| cut(tag, b':').unwrap_or((tag, &tag[tag.len()..])))
+}
+
+/// `text` before and behind its first `byte`, which is ASCII. The pieces are too short for a search
+/// that has to warm up.
+fn cut(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|b| b == byte)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The pieces of `text` between `byte`s, at least one.
+fn pieces(text: &str, byte: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (piece, more) = cut(text, byte).map_or((text, None), |(piece, more)| (piece, Some(more)));
+        rest = more;
+        Some(piece)
+    })
 }
 
 /// Digits behind the point that values are added up with: exact for what clients print.
