@@ -19,6 +19,7 @@ mod reading;
 mod schema;
 mod slices;
 mod sources;
+mod sources_read;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -37,6 +38,7 @@ pub use minutes_read::{FileMinute, MinutesReader, read_minutes};
 pub use reading::read_footer;
 pub use slices::{SliceRowRef, write_slices};
 pub use sources::{SourceRowRef, write_sources};
+pub use sources_read::{SourceRow, read_sources};
 pub use writer::Written;
 
 use crate::model::TimeUs;

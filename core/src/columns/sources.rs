@@ -45,7 +45,7 @@ fn key<'a>(row: &SourceRowRef<'a>) -> (Minute, &'a str, &'a str, &'a str) {
     (row.minute, row.stream, &row.source.source_name, &row.source.origin)
 }
 
-fn layout() -> Layout {
+pub(super) fn layout() -> Layout {
     Layout::default()
         .sorted("minute", Kind::Stamp, false)
         .sorted("stream", Kind::Word, false)

@@ -18,6 +18,20 @@ pub enum SourceState {
 }
 
 impl SourceState {
+    /// Every state.
+    pub const ALL: [SourceState; 5] = [
+        SourceState::Alive,
+        SourceState::Silent,
+        SourceState::Closed,
+        SourceState::Left,
+        SourceState::NeverSeen,
+    ];
+
+    /// The state of this name.
+    pub fn named(name: &str) -> Option<SourceState> {
+        SourceState::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The name written in the `sources` dataset.
     pub fn name(self) -> &'static str {
         match self {

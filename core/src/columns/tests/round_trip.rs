@@ -93,6 +93,17 @@ fn a_file_of_another_dataset_is_told() {
     assert!(error.contains("no column minute"), "{error}");
 }
 
+#[test]
+fn sources_read_back_equal() {
+    let back = read_sources(&["shop".to_owned()], sources_file().0).unwrap();
+    let (alive, silent) = (source("web-02", SourceState::Alive), source("web-01", SourceState::Silent));
+    let row = |minute, source| SourceRow { minute, stream: "orders".into(), source };
+    assert_eq!(back, [row(START, silent), row(START, alive.clone()), row(START.next(), alive)]);
+    let unknown = read_sources(&[], sources_file().0).unwrap();
+    assert_eq!(unknown[0].source.source, SourceId(0), "behind the last of none");
+    assert!(read_sources(&[], marks_file().0).unwrap_err().to_string().contains("no column stream"));
+}
+
 /// Rows of a minute by key: what the generator makes, so that no key comes twice.
 type Made = BTreeMap<(u8, u8, u8), Figures>;
 type Figures = (i64, i64, Vec<u8>);
