@@ -56,6 +56,11 @@ impl Connection {
         Connection { fd, id, cutter: Cutter::new(line), talk: Talk::Unknown }
     }
 
+    /// One that can't be answered, so that nothing is taken for a greeting.
+    pub(super) fn unspoken(fd: OwnedFd, id: ConnId, line: usize) -> Connection {
+        Connection { talk: Talk::Plain, ..Connection::new(fd, id, line) }
+    }
+
     pub(super) fn id(&self) -> ConnId {
         self.id
     }

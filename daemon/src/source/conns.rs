@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 
+use super::file::{FileTrack, Position};
+
 /// Most changes kept until the committer takes them; beyond, they are counted as lost.
 const MOST_CHANGES: usize = 65_536;
 
@@ -22,6 +24,7 @@ pub struct ConnTable {
 #[derive(Debug, Default)]
 struct Inner {
     open: HashMap<ConnId, Conn>,
+    files: HashMap<ConnId, FileTrack>,
     changes: Changes,
 }
 
@@ -76,6 +79,7 @@ impl ConnTable {
     /// Notes that it was closed. All its blocks have been handed over before.
     pub fn closed(&self, conn: ConnId, at: TimeUs) {
         let mut inner = self.lock();
+        inner.files.remove(&conn);
         if let Some(Conn { source, .. }) = inner.open.remove(&conn) {
             inner.changes.push(ConnChange { source, conn, at, opened: false });
         }
@@ -84,6 +88,35 @@ impl ConnTable {
     /// Lets go of a connection because its source is stopped: nobody closed it, nothing is missing.
     pub(super) fn forgotten(&self, conn: ConnId) {
         self.lock().open.remove(&conn);
+    }
+
+    /// Notes what identifies the file that `conn` is, and where reading it began.
+    pub(super) fn tracked(&self, conn: ConnId, track: FileTrack) {
+        self.lock().files.insert(conn, track);
+    }
+
+    /// Changes what identifies a file.
+    pub(super) fn retrack(&self, conn: ConnId, change: impl FnOnce(&mut FileTrack)) {
+        self.lock().files.get_mut(&conn).map(change);
+    }
+
+    /// The positions of all followed files, to be resumed from: `reached` says how far a file's lines
+    /// are counted (offset behind the last of them), or nothing if none of them are yet. Reads the last
+    /// bytes before each position, so call it when state is saved rather than per commit.
+    pub fn positions(&self, reached: impl Fn(ConnId) -> Option<u64>) -> Vec<Position> {
+        let tracks: Vec<_> = self.lock().files.iter().map(|(conn, track)| (*conn, track.clone())).collect();
+        let mut positions: Vec<_> =
+            tracks.into_iter().map(|(conn, track)| track.position(reached(conn))).collect();
+        positions.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
+        positions
+    }
+
+    /// Lets go of all that belongs to a source which was taken out of the configuration.
+    pub fn forget_source(&self, source: SourceId) {
+        let mut inner = self.lock();
+        let Inner { open, files, .. } = &mut *inner;
+        open.retain(|_, conn| conn.source != source);
+        files.retain(|conn, _| open.contains_key(conn));
     }
 
     /// What was opened and closed since the last call. Taken *before* the markers of an epoch are sent,

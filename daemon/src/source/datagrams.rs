@@ -133,9 +133,7 @@ impl Joined {
             self.block = self.feed.buffer_within(self.patience);
         }
         let Some(block) = &mut self.block else {
-            let lines = count_lines(datagram);
-            self.feed.count(Told::DroppedQueueLines, lines);
-            self.next_line += lines;
+            self.feed.count(Told::DroppedQueueLines, count_lines(datagram));
             return;
         };
         if block.capacity() <= datagram.len() {

@@ -121,13 +121,13 @@ impl Feed {
     }
 
     /// Hands a block over, waiting for room as long as it takes (streams: the sender is held up).
-    /// Returns how many lines it has.
+    /// Returns how many lines were handed over.
     pub(super) fn deliver(&self, bytes: Lease, origin: Origin) -> u64 {
         self.hand_over(bytes, origin, None)
     }
 
     /// Hands a block over or, when there is no room within `patience`, sheds it and counts its lines
-    /// (datagrams). Returns how many lines it has.
+    /// (datagrams). Returns how many lines were handed over.
     pub(super) fn offer(&self, bytes: Lease, origin: Origin, patience: Duration) -> u64 {
         self.hand_over(bytes, origin, Some(patience))
     }
@@ -145,12 +145,12 @@ impl Feed {
             end_offset: origin.end_offset,
             arrival: origin.arrival,
         };
-        if self.push(block, patience) {
-            self.count(Told::DeliveredLines, lines);
-            self.count(Told::DeliveredBytes, length);
-        } else {
+        if !self.push(block, patience) {
             self.count(Told::DroppedQueueLines, lines);
+            return 0;
         }
+        self.count(Told::DeliveredLines, lines);
+        self.count(Told::DeliveredBytes, length);
         lines
     }
 

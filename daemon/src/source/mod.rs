@@ -9,9 +9,11 @@ mod conns;
 mod cut;
 mod datagrams;
 mod feed;
+mod file;
 mod lines;
 mod slots;
 mod socket_path;
+mod stdin;
 mod stream;
 mod tally;
 mod tcp;
@@ -23,11 +25,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use ebbd_core::model::SourceId;
 
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::{Intake, buffer_bytes};
+pub use file::Position;
 pub use tally::{SourceCounters, SourceTold};
 
 use crate::config::{SourceConfig, SourceKind};
@@ -88,8 +92,9 @@ struct Bound {
     run: Box<dyn FnOnce(Feed) + Send>,
 }
 
-/// Binds a source, taking an inherited socket where one matches, and starts its thread. `None` for kinds
-/// that don't run as a source thread (HTTP).
+/// Binds a source, taking an inherited socket where one matches, and starts its thread. Files go on from
+/// their positions in `resume` (those of other sources are ignored). `None` for kinds that don't run as a
+/// source thread (HTTP).
 ///
 /// # Errors
 /// The address is in use, the path not allowed, the group unknown: a [`SourceError`] says so.
@@ -97,22 +102,28 @@ pub fn spawn(
     config: &SourceConfig,
     intake: &Intake,
     inherited: &mut Inherited,
+    resume: &[Position],
 ) -> Result<Option<SourceHandle>, SourceError> {
     let explain = |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error };
-    match bind(config, inherited).map_err(explain)? {
+    match bind(config, inherited, resume).map_err(explain)? {
         Some(bound) => start(config, intake, bound).map(Some).map_err(explain),
         None => Ok(None),
     }
 }
 
 /// The registry of kinds.
-fn bind(config: &SourceConfig, inherited: &mut Inherited) -> io::Result<Option<Bound>> {
+fn bind(config: &SourceConfig, inherited: &mut Inherited, resume: &[Position]) -> io::Result<Option<Bound>> {
     let bound = match &config.kind {
         SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
         SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
         SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
         SourceKind::Udp { addr } => udp::bind(*addr, inherited)?,
-        SourceKind::File { .. } | SourceKind::Stdin | SourceKind::Http { .. } => return Ok(None),
+        SourceKind::File { glob, from } => {
+            let own = resume.iter().filter(|position| position.source == config.spec.name);
+            file::bind(glob, *from, &own.cloned().collect::<Vec<_>>())
+        }
+        SourceKind::Stdin => stdin::bind(Duration::from_millis(config.partial_line_ms))?,
+        SourceKind::Http { .. } => return Ok(None),
     };
     Ok(Some(bound))
 }

@@ -1,13 +1,14 @@
 //! Sources with real sockets and files, feeding lanes that collect what they get.
 
 mod datagrams;
+mod files;
 mod streams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, unbounded};
 use ebbd_core::decode::{Block, Format, SourceSpec};
@@ -94,7 +95,7 @@ struct Rig {
     intake: Intake,
     got: Arc<Mutex<Got>>,
     lanes: Vec<JoinHandle<()>>,
-    _deltas: Receiver<LaneDelta<()>>,
+    deltas: Receiver<LaneDelta<()>>,
     told: SourceTold,
 }
 
@@ -126,7 +127,7 @@ impl Rig {
             conns: Arc::new(ConnTable::new()),
             line: LINE,
         };
-        Rig { intake, got, lanes, _deltas: answers, told: SourceTold::default() }
+        Rig { intake, got, lanes, deltas: answers, told: SourceTold::default() }
     }
 
     fn start(&self, kind: SourceKind) -> SourceHandle {
@@ -134,7 +135,7 @@ impl Rig {
     }
 
     fn start_with(&self, config: SourceConfig) -> SourceHandle {
-        spawn(&config, &self.intake, &mut Inherited::none()).expect("bound").expect("a source thread")
+        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound").expect("a source thread")
     }
 
     /// Waits until `lines` lines have been collected.
@@ -156,6 +157,14 @@ impl Rig {
             }
             assert!(Instant::now() < deadline, "not told: {:?}", self.told);
             thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the lanes have consumed what has been handed over.
+    fn pass_marker(&self) {
+        for queue in self.intake.lanes.iter() {
+            assert!(queue.send(LaneMessage::Marker(0)));
+            self.deltas.recv_timeout(PATIENCE).expect("an answer");
         }
     }
 
