@@ -17,8 +17,10 @@ use crate::telemetry::start_logging;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: ebbd run -c /etc/ebbd/ebbd.toml\n\nSIGTERM and SIGINT stop it in order, SIGHUP \
-                        reads the configuration again.")]
+#[command(
+    after_help = "Example: ebbd run -c /etc/ebbd/ebbd.toml\n\nSIGTERM and SIGINT stop it in order, SIGHUP \
+                        reads the configuration again."
+)]
 pub struct RunArgs {
     /// The configuration
     #[arg(short, long, value_name = "FILE")]

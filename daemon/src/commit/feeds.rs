@@ -1,11 +1,12 @@
 //! What source threads tell beside blocks: lines that never reached a lane, connections that come and go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ebbd_core::aggregate::{Aggregator, SourceTally};
-use ebbd_core::model::{SourceId, TimeUs};
+use ebbd_core::model::{ConnId, SourceId, TimeUs};
 
-use crate::source::{ConnChange, ConnTable, SourceCounters, SourceTold};
+use crate::source::{ConnChange, ConnTable, Position, SourceCounters, SourceTold};
 
 /// One source as the committer knows it.
 pub struct SourceFeed {
@@ -47,10 +48,11 @@ impl SourceFeeds {
         self.sources.iter().find(|source| source.id == id).map_or("", |source| source.name.as_str())
     }
 
-    /// Replaces the sources, after a reload. What the old ones still had is drained first.
-    pub fn replace(&mut self, sources: Vec<SourceFeed>, aggregator: &mut Aggregator, now: TimeUs) {
-        self.before_cut(aggregator, now);
-        self.sources = sources;
+    /// How far each followed file was counted.
+    pub fn positions(&self, aggregator: &Aggregator) -> Vec<Position> {
+        let reached: BTreeMap<ConnId, u64> =
+            aggregator.positions().map(|(_, conn, reached)| (conn, reached.end_offset)).collect();
+        self.conns.positions(|conn| reached.get(&conn).copied())
     }
 
     /// Before the markers go out: books what was told, opens connections, notes which closed. Their last

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
-use ebbd_core::judge::{JudgedMinute, Judge};
+use ebbd_core::judge::{Judge, JudgedMinute};
 use ebbd_core::model::{Mark, SealedMinute};
 
 use super::incidents;
@@ -25,6 +25,8 @@ pub enum JudgeMessage {
     Mark(Mark),
     /// An epoch that passed every lane and the committer.
     Marker(u64),
+    /// The last message: nothing comes after it.
+    Stop,
     /// Something to do with the judge's own state.
     Request(JudgeRequest),
 }
@@ -54,11 +56,14 @@ pub struct JudgeThread {
     pub service: Arc<ServiceManager>,
 }
 
-/// Starts the judge. It ends, and gives itself back, when every sender is gone.
+/// Starts the judge. It ends, and gives itself back, at [`JudgeMessage::Stop`].
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn spawn(thread: JudgeThread, messages: Receiver<JudgeMessage>) -> std::io::Result<JoinHandle<JudgeThread>> {
+pub fn spawn(
+    thread: JudgeThread,
+    messages: Receiver<JudgeMessage>,
+) -> std::io::Result<JoinHandle<JudgeThread>> {
     std::thread::Builder::new().name("ebbd-judge".to_owned()).spawn(move || thread.run(&messages))
 }
 
@@ -73,6 +78,7 @@ impl JudgeThread {
                     self.service.epoch_passed();
                 }
                 JudgeMessage::Request(request) => request(&mut self),
+                JudgeMessage::Stop => break,
             }
         }
         self

@@ -6,8 +6,9 @@ use ebbd_core::judge::JudgeState;
 use ebbd_core::model::{Mark, TimeUs};
 use serde::{Deserialize, Serialize};
 
-use super::{FilePosition, StartError};
+use super::StartError;
 use crate::journal::{self, FrameKind};
+use crate::source::Position;
 
 /// The version written; older ones are read.
 const VERSION: u32 = 1;
@@ -19,7 +20,7 @@ pub struct Checkpoint {
     saved_at: TimeUs,
     aggregate: AggregateState,
     judge: JudgeState,
-    files: Vec<FilePosition>,
+    files: Vec<Position>,
 }
 
 /// Only what tells whether the rest can be read.
@@ -34,7 +35,7 @@ impl Checkpoint {
         saved_at: TimeUs,
         aggregate: AggregateState,
         judge: JudgeState,
-        files: Vec<FilePosition>,
+        files: Vec<Position>,
     ) -> Checkpoint {
         Checkpoint { version: VERSION, saved_at, aggregate, judge, files }
     }
@@ -55,7 +56,7 @@ pub(super) struct Recovered {
     /// The judge's state.
     pub(super) judge: Option<JudgeState>,
     /// How far files were read.
-    pub(super) files: Vec<FilePosition>,
+    pub(super) files: Vec<Position>,
     /// Recent alarm records, oldest first.
     pub(super) records: Vec<AlarmRecord>,
     /// Markers taken in since the checkpoint.

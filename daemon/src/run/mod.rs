@@ -4,7 +4,6 @@
 //! Must not know: how any stage does its work.
 
 mod checkpoint;
-mod control;
 mod lock;
 mod outlets;
 mod stages;
@@ -121,7 +120,8 @@ impl Daemon {
         let state = checkpoint::Recovered::of(&recovered)?;
 
         let view = Arc::new(View::new(&config, &clock));
-        let stages = stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
+        let stages =
+            stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
         let outlets = Outlets::bind(&config, &view, inherited)?;
         outlets.preload(&state);
         let (store_sender, store) = stages.store();
@@ -202,9 +202,10 @@ impl Daemon {
         self.stop_commit.store(true, Ordering::Release);
         let committer = ended("committer", self.committer.join())?;
         let aggregate = committer.aggregator.save();
-        let files = Vec::new();
+        let files = committer.feeds.positions(&committer.aggregator);
         drop(committer);
-        drop((self.requests, self.judge_messages));
+        // Behind everything that the committer sent; control may still hold a sender.
+        let _ = self.judge_messages.send(JudgeMessage::Stop);
         let judge = ended("judge", self.judge.join())?;
         let judge_state = judge.judge.save();
         let (mut journal, recent) = judge.publisher.into_journal();
@@ -225,8 +226,6 @@ fn ended<T>(what: &str, joined: std::thread::Result<T>) -> Result<T, StartError>
     let error = || std::io::Error::other("its thread had ended by a panic; see the log");
     joined.map_err(|_| StartError::System { what: format!("the {what}"), error: error() })
 }
-
-type FilePosition = serde_json::Value;
 
 /// Messages that may wait for the store, so that its channel is named once.
 pub(crate) type ToStore = Sender<StoreMessage>;

@@ -60,11 +60,10 @@ impl Outlets {
             control: bind_path("control", &config.control, inherited)?,
             http,
         };
-        let runtime = trying(
-            "starting the outlets",
-            Runtime::start(Arc::clone(&hub), Arc::clone(view.telemetry())),
-        )?;
+        let runtime =
+            trying("starting the outlets", Runtime::start(Arc::clone(&hub), Arc::clone(view.telemetry())))?;
         let listeners = Mutex::new(Some(listeners));
+        view.heartbeats(&hub);
         Ok(Outlets { runtime, hub, view: Arc::clone(view), listeners, http_address })
     }
 
@@ -82,11 +81,6 @@ impl Outlets {
     /// The address HTTP is bound to.
     pub(super) fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
-    }
-
-    /// The hub, for progress.
-    pub(super) fn hub(&self) -> &Arc<AlarmHub> {
-        &self.hub
     }
 
     /// Begins to serve.

@@ -20,7 +20,7 @@ use crate::journal::{FrameKind, Journal};
 use crate::judge::{self, AlarmSink, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
-use crate::source::{self, ConnTable, Intake, SourceHandle, SourceTold, buffer_bytes};
+use crate::source::{self, ConnTable, Intake, Position, SourceHandle, SourceTold, buffer_bytes};
 use crate::store::{self, Place, Store};
 use crate::sys::{Clock, Disk, Inherited};
 
@@ -179,7 +179,8 @@ impl Stages<'_> {
         };
         let stop = Arc::new(AtomicBool::new(false));
         let (requests, receiver) = bounded(COMMIT_REQUESTS);
-        let committer = trying("starting the committer", commit::spawn(committer, receiver, Arc::clone(&stop)))?;
+        let committer =
+            trying("starting the committer", commit::spawn(committer, receiver, Arc::clone(&stop)))?;
         Ok(Pipeline { sources, committer, requests, stop })
     }
 
@@ -198,12 +199,12 @@ impl Stages<'_> {
     fn sources(
         &self,
         intake: &Intake,
-        files: &[super::FilePosition],
+        files: &[Position],
         inherited: &mut Inherited,
     ) -> Result<Vec<SourceHandle>, StartError> {
         let mut started = Vec::new();
         for source in &self.config.sources {
-            match source::spawn(source, intake, inherited) {
+            match source::spawn(source, intake, inherited, files) {
                 Ok(handle) => started.extend(handle),
                 Err(error) => {
                     // Nothing keeps running behind a failed start.

@@ -74,7 +74,9 @@ impl View {
     fn degraded(&self) -> Vec<String> {
         let mut words = Vec::new();
         if self.store.failing.load(Ordering::Relaxed) == 1 {
-            words.push("Parquet cannot be written; see the log. Counting goes on, it is tried again".to_owned());
+            words.push(
+                "Parquet cannot be written; see the log. Counting goes on, it is tried again".to_owned(),
+            );
         }
         words
     }

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use ebbd_core::detect::Verdict;
 use ebbd_core::judge::{Judge, JudgedMinute};
-use ebbd_core::model::{Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceMinute, TimeUs};
+use ebbd_core::model::{
+    Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
+};
 
 use super::warm::Learnt;
 use crate::commit::{CommitView, Committer};
 use crate::config::Config;
 use crate::judge::JudgeView;
 use crate::lane::StageLatency;
+use crate::outlet::{AlarmHub, Progress};
 use crate::source::SourceTold;
 use crate::store::StoreCounters;
 use crate::sys::Clock;
@@ -42,6 +45,7 @@ pub struct View {
     pub(super) store: Arc<StoreCounters>,
     pub(super) state: Mutex<Seen>,
     epoch: AtomicU64,
+    hub: OnceLock<Arc<AlarmHub>>,
     learnt: Mutex<Learnt>,
 }
 
@@ -56,6 +60,7 @@ pub(super) struct Seen {
     pub(super) learning: BTreeMap<String, (u64, u64)>,
     pub(super) open: Vec<ebbd_core::alarm::AlarmRecord>,
     pub(super) unbalanced: u64,
+    progress: Progress,
     recorders: Option<Recorders>,
 }
 
@@ -84,6 +89,7 @@ impl View {
             store: Arc::default(),
             state: Mutex::new(Seen { recorders: Some(recorders), ..Seen::default() }),
             epoch: AtomicU64::new(0),
+            hub: OnceLock::new(),
             learnt: Mutex::default(),
         }
     }
@@ -91,6 +97,12 @@ impl View {
     /// All figures.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
+    }
+
+    /// Whose heartbeats tell how far each stream has come.
+    pub(super) fn heartbeats(&self, hub: &Arc<AlarmHub>) {
+        // Set once, at the start.
+        let _ = self.hub.set(Arc::clone(hub));
     }
 
     /// What the writer counts.
@@ -143,7 +155,7 @@ impl CommitView for View {
         self.show_sources(committer);
         let counters = committer.aggregator.counters();
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
-            let watermark = committer.aggregator.watermark(ebbd_core::model::StreamId(id));
+            let watermark = committer.aggregator.watermark(StreamId(id));
             stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));
             stream.complete_to.set(watermark.map_or(0.0, |at| at.0 as f64 / 1e6));
         }
@@ -156,7 +168,10 @@ impl CommitView for View {
             let source = source.map_or(String::new(), |source| source.spec.name.clone());
             if !counts.balances() {
                 seen.unbalanced += 1;
-                tracing::error!("the ledger of source {source} at {} does not balance: {counts:?}", key.arrival);
+                tracing::error!(
+                    "the ledger of source {source} at {} does not balance: {counts:?}",
+                    key.arrival
+                );
             }
             seen.ledger.entry((source, key.stream.clone())).or_default().add(counts);
             self.count(&key.stream, counts);
@@ -177,6 +192,12 @@ impl CommitView for View {
         }
         if let Some((_, stream)) = self.telemetry.streams.get(sealed.stream.index()) {
             stream.completeness.set(sealed.completeness.fraction);
+        }
+        let name = self.stream_name(sealed).to_owned();
+        seen.progress.watermark.insert(name.clone(), sealed.minute.end());
+        seen.progress.completeness.insert(name, sealed.completeness.fraction);
+        if let Some(hub) = self.hub.get() {
+            hub.set_progress(seen.progress.clone());
         }
     }
 }
@@ -229,7 +250,8 @@ impl JudgeView for View {
             return;
         }
         let name = &self.config.streams[judged.stream.index()].name;
-        let learning = judged.rows.iter().filter(|row| row.verdict.verdict == Verdict::Learning).count() as u64;
+        let learning =
+            judged.rows.iter().filter(|row| row.verdict.verdict == Verdict::Learning).count() as u64;
         let slices = judged.rows.len() as u64;
         let mut seen = self.seen();
         if let Some(recorders) = &mut seen.recorders {
@@ -265,9 +287,16 @@ impl JudgeView for View {
     }
 }
 
-/// What time the daemon takes it to be.
 impl View {
+    /// What time the daemon takes it to be.
     pub(super) fn now(&self) -> TimeUs {
         self.clock.now()
+    }
+
+    /// The source that an origin sends to, if it was ever heard.
+    pub(super) fn source_of_origin(&self, origin: &str) -> Option<SourceId> {
+        let seen = self.seen();
+        let mut minutes = seen.sources.values().flat_map(BTreeMap::values);
+        minutes.find(|minute| minute.origin == origin).map(|minute| minute.source)
     }
 }

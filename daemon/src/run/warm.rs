@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use ebbd_core::columns::{Dataset, FileMinute, read_minutes};
 use ebbd_core::judge::Judge;
-use ebbd_core::model::{Completeness, Minute, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec, TimeUs};
+use ebbd_core::model::{
+    Completeness, Minute, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec, TimeUs,
+};
 
 use crate::config::Config;
 use crate::service::ServiceManager;
@@ -119,7 +121,12 @@ fn teach(
     }
 }
 
-fn sealed(stream: StreamId, minute: Minute, rows: Vec<SealedRow>, completeness: Completeness) -> SealedMinute {
+fn sealed(
+    stream: StreamId,
+    minute: Minute,
+    rows: Vec<SealedRow>,
+    completeness: Completeness,
+) -> SealedMinute {
     SealedMinute {
         stream,
         minute,

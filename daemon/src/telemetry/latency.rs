@@ -152,7 +152,8 @@ impl LatencyRecorder {
     pub fn record_all_ns(&mut self, collected: &Histogram<u64>) {
         let own = self.own.get_or_insert_with(Recorded::new);
         for step in collected.iter_recorded() {
-            let (micros, count) = ((step.value_iterated_to() / 1_000).max(1), step.count_since_last_iteration());
+            let (micros, count) =
+                ((step.value_iterated_to() / 1_000).max(1), step.count_since_last_iteration());
             own.histogram.saturating_record_n(micros, count);
             own.sum_us += u128::from(micros) * u128::from(count);
         }

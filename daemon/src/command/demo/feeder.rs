@@ -26,11 +26,17 @@ pub(super) struct Feeder {
 
 impl Feeder {
     /// Begins to send to `socket` from the minute `from` on.
-    pub(super) fn start(shop: Shop, socket: &Path, clock: Arc<dyn Clock>, from: Minute) -> std::io::Result<Feeder> {
+    pub(super) fn start(
+        shop: Shop,
+        socket: &Path,
+        clock: Arc<dyn Clock>,
+        from: Minute,
+    ) -> std::io::Result<Feeder> {
         let stream = UnixStream::connect(socket)?;
         let shop = Arc::new(Mutex::new(shop));
         let (lines, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-        let sender = Sender { shop: Arc::clone(&shop), lines: Arc::clone(&lines), stop: Arc::clone(&stop), clock };
+        let sender =
+            Sender { shop: Arc::clone(&shop), lines: Arc::clone(&lines), stop: Arc::clone(&stop), clock };
         let thread = std::thread::Builder::new()
             .name("demo-shop".to_owned())
             .spawn(move || sender.run(stream, from))?;
@@ -101,7 +107,9 @@ impl Sender {
 
 /// A mark as a deploy script would send it in band.
 pub(super) fn mark_line(kind: &str, what: &str, at: TimeUs, feature: &str) -> String {
-    format!(r#"{{"ebbd":"mark","kind":"{kind}","what":"{what}","at":"{at}","scope":{{"feature":"{feature}"}}}}"#)
+    format!(
+        r#"{{"ebbd":"mark","kind":"{kind}","what":"{what}","at":"{at}","scope":{{"feature":"{feature}"}}}}"#
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -15,7 +15,13 @@ use crate::sys::RealDisk;
 const MINUTES_PER_DAY: i32 = 1440;
 
 /// Writes the minutes `from..to` of `shop`, a file a day.
-pub(super) fn write(shop: &Shop, spec: &StreamSpec, data_dir: &Path, from: Minute, to: Minute) -> Result<(), String> {
+pub(super) fn write(
+    shop: &Shop,
+    spec: &StreamSpec,
+    data_dir: &Path,
+    from: Minute,
+    to: Minute,
+) -> Result<(), String> {
     let place = Place::new(Arc::new(RealDisk), data_dir, "history");
     let days: Vec<Minute> = (from.0..to.0).step_by(MINUTES_PER_DAY as usize).map(Minute).collect();
     let bar = ProgressBar::new(days.len() as u64);

@@ -18,8 +18,10 @@ use story::Story;
 
 /// What `demo` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: ebbd demo --once\n\nEverything it writes lies under ./ebbd-demo, which it may \
-                        replace when it runs again.")]
+#[command(
+    after_help = "Example: ebbd demo --once\n\nEverything it writes lies under ./ebbd-demo, which it may \
+                        replace when it runs again."
+)]
 pub struct DemoArgs {
     /// End by itself after the recovery
     #[arg(long)]

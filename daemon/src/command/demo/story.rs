@@ -63,8 +63,9 @@ impl Story {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(start.start(), 60.0 * self.per_second));
         let daemon = self.daemon(&clock)?;
         self.introduce(&daemon);
-        let feeder = Feeder::start(shop, &self.dir.join("events.sock"), Arc::clone(&clock), clock.now().minute())
-            .map_err(|error| format!("cannot send to the daemon: {error}"))?;
+        let feeder =
+            Feeder::start(shop, &self.dir.join("events.sock"), Arc::clone(&clock), clock.now().minute())
+                .map_err(|error| format!("cannot send to the daemon: {error}"))?;
         let listener = Listener::connect(&self.dir.join("alarms.sock"))
             .map_err(|error| format!("cannot listen to the daemon: {error}"))?;
         let told = Stage { story: self, daemon: &daemon, feeder: &feeder, listener, clock }.play();
@@ -156,9 +157,12 @@ impl Stage<'_> {
         while self.now().minute() < minute {
             self.listener.until(self.story.real(1) / 4, show, |_| false);
             let pulse = self.daemon.view().pulse("orders");
-            if let Some(pulse) = pulse.filter(|pulse| told.is_none_or(|last: Minute| pulse.minute >= last.plus(4))) {
+            if let Some(pulse) =
+                pulse.filter(|pulse| told.is_none_or(|last: Minute| pulse.minute >= last.plus(4)))
+            {
                 told = Some(pulse.minute);
-                let expected = pulse.expected.map_or("still learning".to_owned(), |e| format!("{e:.0} expected"));
+                let expected =
+                    pulse.expected.map_or("still learning".to_owned(), |e| format!("{e:.0} expected"));
                 let observed = pulse.observed.map_or("no data".to_owned(), |o| format!("{o} orders"));
                 println!("{}  {observed} a minute, {expected}", clock_time(pulse.minute.start()));
             }
