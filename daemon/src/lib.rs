@@ -6,6 +6,7 @@
 pub mod command;
 pub mod commit;
 pub mod config;
+pub mod control;
 pub mod journal;
 pub mod judge;
 pub mod lane;

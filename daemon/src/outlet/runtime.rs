@@ -51,11 +51,23 @@ impl Outlets {
     /// # Errors
     /// The listener cannot be handed to tokio.
     pub fn serve_alarms(&self, listener: UnixListener, options: AlarmSocketOptions) -> io::Result<()> {
+        let (hub, telemetry) = (Arc::clone(&self.hub), Arc::clone(&self.telemetry));
+        self.serve_unix(listener, |listener| serve_alarms(listener, hub, telemetry, options, self.stopping()))
+    }
+
+    /// Serves a UNIX listener by the task that `serve` makes.
+    ///
+    /// # Errors
+    /// The listener cannot be handed to tokio.
+    pub fn serve_unix<Task: Future<Output = ()> + Send + 'static>(
+        &self,
+        listener: UnixListener,
+        serve: impl FnOnce(tokio::net::UnixListener) -> Task,
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        let (hub, telemetry) = (Arc::clone(&self.hub), Arc::clone(&self.telemetry));
-        self.spawn(serve_alarms(listener, hub, telemetry, options, self.stopping()));
+        self.runtime.spawn(serve(listener));
         Ok(())
     }
 
@@ -67,18 +79,8 @@ impl Outlets {
         listener.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        self.spawn(serve_http(listener, outlet, self.stopping()));
+        self.runtime.spawn(serve_http(listener, outlet, self.stopping()));
         Ok(())
-    }
-
-    /// Runs anything else on these threads, such as the control socket.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.runtime.spawn(task);
-    }
-
-    /// The runtime's handle, for handing listeners to tokio.
-    pub fn handle(&self) -> &tokio::runtime::Handle {
-        self.runtime.handle()
     }
 
     /// Becomes true when the outlets stop.

@@ -1,0 +1,137 @@
+//! The control socket: one JSON object a line asks, one answers. `{"request":"status"}` gets
+//! `{"ok":true,"result":{…}}` or `{"ok":false,"code":"refused","error":"…"}`.
+//!
+//! In: requests of people and programs on this machine. Out: calls of a [`ControlHandler`]; every one
+//! that changes something is logged with the peer's process and user.
+//! Must not know: how the handler does it.
+
+mod client;
+mod mark;
+mod server;
+mod sources;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use ebbd_core::model::{Mark, TimeUs};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use client::{CallError, call};
+pub use mark::{MarkRequest, MarkTaken};
+pub use server::serve_control;
+pub use sources::NamedSource;
+
+use crate::telemetry::StatusReport;
+
+/// What the daemon does for those who ask. Calls may take a moment; they come from threads that may wait.
+pub trait ControlHandler: Send + Sync + 'static {
+    /// The daemon's clock.
+    fn now(&self) -> TimeUs;
+
+    /// How everything is.
+    fn status(&self) -> StatusReport;
+
+    /// Takes a change marker in, as if a source had sent it.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    fn mark(&self, mark: Mark) -> Result<(), Refusal>;
+
+    /// From now on this source or origin ought to send: its silence is missing data.
+    ///
+    /// # Errors
+    /// There is no such source or origin, and it can't be expected either.
+    fn sources_expect(&self, name: &str) -> Result<(), Refusal>;
+
+    /// From now on this source's or origin's silence says nothing.
+    ///
+    /// # Errors
+    /// Nobody knows it.
+    fn sources_forget(&self, name: &str) -> Result<(), Refusal>;
+}
+
+/// Why a request is not carried out, in a sentence for the person who asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// A request. A new one is a variant here, a file beside this one, and a line in [`Request::answer`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// How everything is: a [`StatusReport`].
+    Status,
+    /// The sources: a list of [`crate::telemetry::SourceStatus`].
+    SourcesList,
+    /// This source or origin ought to send.
+    SourcesExpect(NamedSource),
+    /// This source's or origin's silence says nothing.
+    SourcesForget(NamedSource),
+    /// A change marker: a [`MarkTaken`].
+    Mark(MarkRequest),
+}
+
+impl Request {
+    /// Its name in `"request"`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Request::Status => "status",
+            Request::SourcesList => "sources_list",
+            Request::SourcesExpect(_) => "sources_expect",
+            Request::SourcesForget(_) => "sources_forget",
+            Request::Mark(_) => "mark",
+        }
+    }
+
+    /// Whether it changes anything.
+    pub fn changes(&self) -> bool {
+        !matches!(self, Request::Status | Request::SourcesList)
+    }
+
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// What the handler said.
+    pub fn answer(&self, handler: &dyn ControlHandler) -> Result<Value, Refusal> {
+        match self {
+            Request::Status => status::answer(handler),
+            Request::SourcesList => sources::list(handler),
+            Request::SourcesExpect(named) => sources::expect(handler, named),
+            Request::SourcesForget(named) => sources::forget(handler, named),
+            Request::Mark(mark) => mark::answer(handler, mark),
+        }
+    }
+}
+
+/// An answer as it crosses the socket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Whether it was done.
+    pub ok: bool,
+    /// What came of it.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub result: Value,
+    /// `bad_request` or `refused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What is wrong, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Answer {
+    fn done(result: Value) -> Answer {
+        Answer { ok: true, result, code: None, error: None }
+    }
+
+    fn not_done(code: &str, error: String) -> Answer {
+        Answer { ok: false, result: Value::Null, code: Some(code.to_owned()), error: Some(error) }
+    }
+}
+
+/// A value as JSON; what crosses the control socket always has text keys.
+fn value_of(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).expect("answers have only text keys")
+}
