@@ -5,6 +5,7 @@ mod story;
 
 use std::path::Path;
 
+use ebbd_core::report::watch::{self, Style};
 use story::{Outcome, Story};
 
 fn told(name: &str) -> Outcome {
@@ -48,6 +49,16 @@ fn two_things_break_at_once() {
 #[test]
 fn a_short_dip_wakes_nobody() {
     holds("short-dip.toml");
+}
+
+/// The alarm in the README is one that the program prints.
+#[test]
+fn the_readme_shows_a_real_alarm() {
+    let outcome = told("one-click-in-us.toml");
+    let block = watch::block(outcome.first(), &Style::plain());
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).expect("there is a README");
+    assert!(readme.contains(block.trim_end()), "the README should show:\n{block}");
 }
 
 /// The runner itself: an expectation that is not met has to be told.

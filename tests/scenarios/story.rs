@@ -6,7 +6,7 @@ use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext};
 use ebbd_core::model::{
-    Completeness, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
+    Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
 };
 use ebbd_core::simulate::{Incident, Shop, ShopSpec};
 use serde::Deserialize;
@@ -34,6 +34,8 @@ pub struct Story {
     incident: Vec<IncidentPart>,
     #[serde(default)]
     missing: Vec<MissingPart>,
+    #[serde(default)]
+    mark: Vec<MarkPart>,
     #[serde(default)]
     expect: Vec<Expect>,
     /// Drop alarms beyond those expected.
@@ -70,6 +72,17 @@ struct MissingPart {
     share: f64,
     from: i32,
     to: i32,
+}
+
+/// A change marker; `at_s` are seconds after the beginning.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkPart {
+    kind: String,
+    what: String,
+    at_s: i64,
+    #[serde(default)]
+    scope: Slice,
 }
 
 /// An alarm that has to open.
@@ -112,6 +125,7 @@ impl Story {
             let (from, to) = (BEGIN.plus(part.from), BEGIN.plus(part.to));
             shop.break_slice(Incident { slice: part.slice.clone(), from, to, remaining: part.remaining });
         }
+        self.mark.iter().for_each(|part| judge.mark(part.mark()));
         let mut records = Vec::new();
         for offset in 0..self.minutes {
             let minute = BEGIN.plus(offset);
@@ -137,6 +151,23 @@ impl Story {
             sealed.completeness = Completeness { no_data: true, ..sealed.completeness };
         }
         sealed
+    }
+}
+
+impl MarkPart {
+    fn mark(&self) -> Mark {
+        let at = BEGIN.start().plus_us(self.at_s * 1_000_000);
+        Mark {
+            id: self.what.clone(),
+            kind: self.kind.clone(),
+            what: self.what.clone(),
+            at,
+            until: None,
+            scope: self.scope.clone(),
+            retracted: false,
+            received: at,
+            by: "story".to_owned(),
+        }
     }
 }
 
@@ -178,6 +209,11 @@ impl Outcome {
         let resolved = over.map(|record| offset(&record.minute));
         let late = expect.resolved.filter(|by| resolved.is_none_or(|at| at > expect.from + by));
         late.map(|_| format!("the alarm for {} was resolved at {resolved:?}", expect.slice))
+    }
+
+    /// The first record of the first alarm.
+    pub fn first(&self) -> &AlarmRecord {
+        self.records.first().expect("an alarm")
     }
 
     fn opened(&self) -> impl Iterator<Item = &AlarmRecord> {

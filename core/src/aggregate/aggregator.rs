@@ -210,6 +210,11 @@ impl Aggregator {
         Ledger(std::mem::replace(&mut self.ledger.0, kept))
     }
 
+    /// The ledger's entries that were not taken yet.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Takes the marks that came in band, in the order in which they came.
     pub fn take_marks(&mut self) -> Vec<Mark> {
         std::mem::take(&mut self.marks)

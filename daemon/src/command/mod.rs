@@ -8,6 +8,9 @@ mod completions;
 mod demo;
 mod run;
 
+#[cfg(test)]
+mod readme_tests;
+
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};

@@ -45,7 +45,7 @@ impl View {
     }
 
     fn stream_status(&self, spec: &StreamSpec, seen: &Seen) -> StreamStatus {
-        let counts = sum(seen.ledger.iter().filter(|((_, stream), _)| *stream == spec.name).map(|(_, c)| c));
+        let counts = sum(seen.by_key(|_, stream| stream == spec.name));
         let pulse = seen.pulses.get(&spec.name);
         let (slices, learning) = seen.learning.get(&spec.name).copied().unwrap_or_default();
         let figures = self.telemetry.streams.iter().find(|(name, _)| *name == spec.name);
@@ -90,7 +90,7 @@ fn sum<'a>(counts: impl Iterator<Item = &'a LedgerCounts>) -> LedgerCounts {
 }
 
 fn ledger_status(seen: &Seen) -> LedgerStatus {
-    let total = sum(seen.ledger.values());
+    let total = sum(seen.by_key(|_, _| true));
     let rejected = Reason::ALL.iter().zip(total.rejected).filter(|(_, count)| *count > 0);
     LedgerStatus {
         received: total.received,
@@ -108,7 +108,7 @@ fn ledger_status(seen: &Seen) -> LedgerStatus {
 
 fn source_status(source: &SourceConfig, seen: &Seen) -> SourceStatus {
     let name = &source.spec.name;
-    let counts = sum(seen.ledger.iter().filter(|((of, _), _)| of == name).map(|(_, c)| c));
+    let counts = sum(seen.by_key(|of, _| of == name));
     let told = seen.told.get(name).copied().unwrap_or_default();
     let known: BTreeMap<&str, &SourceMinute> = seen
         .sources

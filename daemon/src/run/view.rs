@@ -52,7 +52,9 @@ pub struct View {
 /// What was last seen of each stage.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// By source and stream: what is on its way to the store, and what still waits to be taken.
     pub(super) ledger: BTreeMap<(String, String), LedgerCounts>,
+    pub(super) waiting: BTreeMap<(String, String), LedgerCounts>,
     pub(super) told: BTreeMap<String, SourceTold>,
     pub(super) connections: BTreeMap<String, usize>,
     pub(super) sources: BTreeMap<String, BTreeMap<String, SourceMinute>>,
@@ -151,6 +153,12 @@ impl CommitView for View {
             seen.connections.insert(source.name.clone(), committer.feeds.conns().open_of(source.id));
         }
         seen.record(latency);
+        seen.waiting.clear();
+        for (key, counts) in &committer.aggregator.ledger().0 {
+            let source = committer.feeds.name(key.source).to_owned();
+            seen.waiting.entry((source, key.stream.clone())).or_default().add(counts);
+        }
+        self.show_streams(&seen);
         drop(seen);
         self.show_sources(committer);
         let counters = committer.aggregator.counters();
@@ -174,7 +182,6 @@ impl CommitView for View {
                 );
             }
             seen.ledger.entry((source, key.stream.clone())).or_default().add(counts);
-            self.count(&key.stream, counts);
         }
         self.telemetry.committer.unbalanced.raise_to(seen.unbalanced);
     }
@@ -218,19 +225,39 @@ impl View {
         }
     }
 
-    fn count(&self, stream: &str, counts: &LedgerCounts) {
-        for (reason, rejected) in Reason::ALL.into_iter().zip(counts.rejected) {
-            self.telemetry.rejects.of(reason).add(rejected);
+    /// Totals by stream and by reason, what still waits to be taken included.
+    fn show_streams(&self, seen: &Seen) {
+        let mut total = LedgerCounts::default();
+        for counts in seen.by_key(|_, _| true) {
+            total.add(counts);
         }
-        if let Some((_, figures)) = self.telemetry.streams.iter().find(|(name, _)| name == stream) {
-            figures.events.add(counts.counted);
-            figures.late.add(counts.late);
-            figures.rejected.add(counts.rejected_total());
+        for (reason, rejected) in Reason::ALL.into_iter().zip(total.rejected) {
+            self.telemetry.rejects.of(reason).raise_to(rejected);
+        }
+        for (name, figures) in &self.telemetry.streams {
+            let (mut counted, mut late, mut rejected) = (0, 0, 0);
+            for counts in seen.by_key(|_, stream| stream == name) {
+                counted += counts.counted;
+                late += counts.late;
+                rejected += counts.rejected_total();
+            }
+            figures.events.raise_to(counted);
+            figures.late.raise_to(late);
+            figures.rejected.raise_to(rejected);
         }
     }
 }
 
 impl Seen {
+    /// The counts of the sources and streams that `wanted` picks.
+    pub(super) fn by_key<'a>(
+        &'a self,
+        wanted: impl Fn(&str, &str) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a LedgerCounts> {
+        let all = self.ledger.iter().chain(&self.waiting);
+        all.filter(move |((source, stream), _)| wanted(source, stream)).map(|(_, counts)| counts)
+    }
+
     fn record(&mut self, latency: &[Box<StageLatency>]) {
         let Some(recorders) = &mut self.recorders else { return };
         for lane in latency {
