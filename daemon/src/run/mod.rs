@@ -4,6 +4,7 @@
 //! Must not know: how any stage does its work.
 
 mod checkpoint;
+mod control;
 mod lock;
 mod outlets;
 mod stages;
@@ -148,7 +149,7 @@ impl Daemon {
 
     /// Serves subscribers and tells the service manager that all is ready.
     fn open(&self) -> Result<(), StartError> {
-        self.outlets.serve()?;
+        self.outlets.serve(self.requests.clone(), self.judge_messages.clone())?;
         self.view.set_ready(true);
         self.service.ready(&format!("counting {} stream(s)", self.config.streams.len()));
         Ok(())

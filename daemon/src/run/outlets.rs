@@ -5,13 +5,17 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crossbeam::channel::Sender;
 use ebbd_core::alarm::AlarmRecord;
 
 use super::checkpoint::Recovered;
+use super::control::Handler;
 use super::view::View;
 use super::{StartError, trying};
+use crate::commit::CommitRequest;
 use crate::config::{Config, SocketPath};
-use crate::judge::AlarmSink;
+use crate::control::serve_control;
+use crate::judge::{AlarmSink, JudgeMessage};
 use crate::outlet::{AlarmHub, AlarmSocketOptions, HttpOutlet, Outlets as Runtime, bind_unix, unix_from_fd};
 use crate::sys::{Inherited, ListenerKind};
 
@@ -87,7 +91,12 @@ impl Outlets {
     ///
     /// # Errors
     /// A listener cannot be handed to the runtime.
-    pub(super) fn serve(&self) -> Result<(), StartError> {
+    pub(super) fn serve(
+        &self,
+        requests: Sender<CommitRequest>,
+        judge: Sender<JudgeMessage>,
+    ) -> Result<(), StartError> {
+        let handler = Handler { view: Arc::clone(&self.view), hub: Arc::clone(&self.hub), requests, judge };
         let taken = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listeners) = taken else { return Ok(()) };
         let options = AlarmSocketOptions::default();
@@ -98,7 +107,9 @@ impl Outlets {
             let outlet = HttpOutlet::new(Arc::clone(&self.hub), Arc::clone(self.view.telemetry()), status);
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
-        Ok(())
+        let (telemetry, stop) = (Arc::clone(self.view.telemetry()), self.runtime.stopping());
+        let control = |listener| serve_control(listener, Arc::new(handler), telemetry, stop);
+        trying("serving control", self.runtime.serve_unix(listeners.control, control))
     }
 
     /// Says the last words and ends.
