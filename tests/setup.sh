@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what the tests need beyond cargo: the Python readers (DuckDB, Polars, pyarrow, Apache
-# DataSketches) in .venv at the repository's root. Does nothing when that is done already.
+# DataSketches) in .venv at the repository's root and, as root on Debian, the commands that are missing.
+# Does nothing when that is done already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -8,6 +9,23 @@ wanted=tests/python/requirements.txt
 stamp=.venv/ebbd-installed
 
 say() { echo "setup: $*"; }
+
+# Debian's packages, as far as their commands are missing.
+packages=
+need() { command -v "$1" >/dev/null || packages="$packages $2"; }
+need python3 python3
+need systemd-analyze systemd
+need nc netcat-openbsd
+if [ -n "$packages" ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        say "please install:$packages" >&2
+        exit 3
+    fi
+    say "installing$packages"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # one word per package
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+fi
 
 if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches' 2>/dev/null; then
     say "Python readers are installed"
