@@ -11,6 +11,7 @@ use super::log::ln1p;
 pub fn step(blocks: &mut [Block], minute: &Step) {
     for block in blocks {
         open_minute(block, minute);
+        rise(block, minute);
         member::<0>(block, minute);
         member::<1>(block, minute);
         member::<2>(block, minute);
@@ -71,6 +72,24 @@ fn open_minute(block: &mut Block, minute: &Step) {
     }
 }
 
+/// Evidence for a rise: it slows and then holds the levels, so that the end of a promotion is no drop.
+#[inline(always)]
+fn rise(block: &mut Block, minute: &Step) {
+    let c = &mut block.0;
+    for i in 0..WIDTH {
+        let x = c[UPPER][i];
+        let on = minute.judged * mask(c[AGE][i] > READY_AGE);
+        let mu = max(c[PROFILE][i] * c[of(1, LEVEL)][i], 1e-4);
+        let own = WINDOW[1] * c[of(1, BLOCK_X + DISPERSION)][i];
+        let r = 1.0 / max(max(c[MINUTE_BLOCK + DISPERSION][i], own), LEAST_DISPERSION);
+        let gain = x * 0.262_364_3 - (x + r) * ln1p(0.3 * mu / (r + mu));
+        let cap = minute.bar / CAP;
+        let risen = min(max(c[RISE][i] + on * min(max(gain, -cap), cap), 0.0), 2.0 * minute.bar);
+        c[RISE][i] = risen;
+        c[RISE_MINUTES][i] = pick(risen >= 0.5 * minute.bar, c[RISE_MINUTES][i] + on, 0.0);
+    }
+}
+
 /// One member: evidence, excursion, bar, dispersion and level.
 #[inline(always)]
 fn member<const J: usize>(block: &mut Block, minute: &Step) {
@@ -102,10 +121,12 @@ fn member<const J: usize>(block: &mut Block, minute: &Step) {
         let ended = mask(!live) * mask(c[OPEN][i] == 0.0);
         let peak = max(c[of(J, PEAK)][i] * PEAK_DECAY, ended * summit);
         // Learning.
-        let rise = rising(c[RISE][i], c[RISE_MINUTES][i], minute.bar);
-        let free = on * minute.learns * (1.0 - rise);
+        let held = rising(c[RISE][i], c[RISE_MINUTES][i], minute.bar);
+        let free = on * minute.learns * (1.0 - held);
+        let calmness = max(1.0 - c[RISE][i] / minute.bar, 1.0 - mask(c[RISE_MINUTES][i] < RISE_HOLDS));
         dispersion(c, i, of(J, BLOCK_X), x, mu, free * mask(c[OPEN][i] == 0.0), WINDOW[J], MEMORY[J]);
-        let weight = free * mask(c[OPEN][i] != 1.0) * (1.0 - SLOWING[J] * min(evidence / bar, 1.0));
+        let weight =
+            free * mask(c[OPEN][i] != 1.0) * calmness * (1.0 - SLOWING[J] * min(evidence / bar, 1.0));
         let decay = pick(weight > 0.0, DECAY[J], 1.0);
         let clip = 4.0 * (mu + phi_minute * mu * mu).sqrt() + 2.0;
         let clipped = min(max(x, mu - clip), mu + clip);
@@ -175,15 +196,8 @@ fn close_minute(block: &mut Block, minute: &Step) {
         let phi_minute = c[MINUTE_BLOCK + DISPERSION][i];
         let phi = max(max(phi_minute, WINDOW[1] * c[of(1, BLOCK_X + DISPERSION)][i]), LEAST_DISPERSION);
         let r = 1.0 / phi;
-        // Rise.
-        let rise = c[RISE][i];
-        let held = rising(rise, c[RISE_MINUTES][i], minute.bar);
-        let gain = x * 0.262_364_3 - (x + r) * ln1p(0.3 * mu / (r + mu));
-        let cap = minute.bar / CAP;
-        let risen = min(max(rise + on * min(max(gain, -cap), cap), 0.0), 2.0 * minute.bar);
+        let held = rising(c[RISE][i], c[RISE_MINUTES][i], minute.bar);
         let calm = on * minute.learns * (1.0 - held) * mask(c[OPEN][i] == 0.0);
-        c[RISE][i] = risen;
-        c[RISE_MINUTES][i] = pick(risen >= 0.5 * minute.bar, c[RISE_MINUTES][i] + on, 0.0);
         // Silence.
         let silent = x < 0.5;
         let certain = mask(mu >= 1.0) * on;
@@ -192,13 +206,15 @@ fn close_minute(block: &mut Block, minute: &Step) {
         let proof = mask(c[ZERO_RUN][i] >= 3.0) * mask(c[ZERO_EVIDENCE][i] >= minute.bar);
         let worth = mask(c[of(0, SINCE_M)][i] >= minute.min_loss) * mask(c[AGE][i] > LEARNT_AGE);
         c[FIRED][i] += on * proof * worth * SILENCE;
-        // Slow level, and the way back of the fast levels' fall-back.
+        // Slow level, and the way back of the fast levels' fall-back. Before there is a profile the level
+        // is 1, with the weight that its first days will have against it.
         let slow_mu = profile * c[SLOW][i];
         let clip = 4.0 * (slow_mu + phi_minute * slow_mu * slow_mu).sqrt() + 2.0;
         let clipped = min(max(x, slow_mu - clip), slow_mu + clip);
-        let decay = pick(calm > 0.0, SLOW_DECAY, 1.0);
-        c[SLOW_X][i] = c[SLOW_X][i] * decay + calm * clipped;
-        c[SLOW_M][i] = c[SLOW_M][i] * decay + calm * profile;
+        let young = minute.judged * minute.learns * mask(c[AGE][i] <= READY_AGE);
+        let decay = pick(calm + young > 0.0, SLOW_DECAY, 1.0);
+        c[SLOW_X][i] = c[SLOW_X][i] * decay + (calm * clipped + young * x);
+        c[SLOW_M][i] = c[SLOW_M][i] * decay + (calm * profile + young * x);
         c[SLOW][i] = (c[SLOW_X][i] + SLOW_PRIOR) / (c[SLOW_M][i] + SLOW_PRIOR);
         c[OFFSET][i] = 1.0 + (c[OFFSET][i] - 1.0) * decay;
         // What the profile will learn from, and for how long nothing came.

@@ -10,6 +10,7 @@ pub fn step(lane: &mut Lane, minute: &Step) {
     lane[AGE] += minute.judged;
     expect(lane, minute);
     lane[FIRED] = 0.0;
+    rise(lane, minute);
     for j in 0..MEMBERS {
         member(lane, j, minute);
     }
@@ -99,7 +100,9 @@ fn learn(lane: &mut Lane, j: usize, minute: &Step, x: f32, mu: f32, clip: f32) {
     }
     let fallback = lane[SLOW] * lane[OFFSET];
     if free && lane[OPEN] != 1.0 {
-        let weight = 1.0 - SLOWING[j] * (lane[of(j, EVIDENCE)] / lane[of(j, BAR)]).min(1.0);
+        let holds = lane[RISE_MINUTES] < RISE_HOLDS;
+        let calmness = if holds { (1.0 - lane[RISE] / minute.bar).max(0.0) } else { 1.0 };
+        let weight = calmness * (1.0 - SLOWING[j] * (lane[of(j, EVIDENCE)] / lane[of(j, BAR)]).min(1.0));
         let clipped = x.clamp(mu - clip, mu + clip);
         lane[of(j, LEVEL_X)] = lane[of(j, LEVEL_X)] * DECAY[j] + weight * clipped;
         lane[of(j, LEVEL_M)] = lane[of(j, LEVEL_M)] * DECAY[j] + weight * lane[PROFILE] * fallback;
@@ -138,8 +141,7 @@ fn share(lane: &mut Lane, minute: &Step) {
     let r = 1.0 / lane[MINUTE_BLOCK + DISPERSION].max(own).max(LEAST_DISPERSION);
     let calm = on && minute.learns > 0.0 && !held(lane, minute) && lane[OPEN] == 0.0;
     silence(lane, minute, on, mu, r);
-    rise(lane, minute, on, mu, r);
-    slow(lane, calm);
+    slow(lane, minute, calm);
     lane[BUCKET_X] += minute.learns * lane[OBSERVED];
     lane[BUCKET_N] += minute.learns;
     lane[SILENT] = if lane[OBSERVED] > 0.0 { 0.0 } else { lane[SILENT] + minute.judged };
@@ -162,8 +164,11 @@ fn silence(lane: &mut Lane, minute: &Step, on: bool, mu: f32, r: f32) {
     }
 }
 
-fn rise(lane: &mut Lane, minute: &Step, on: bool, mu: f32, r: f32) {
-    if !on {
+fn rise(lane: &mut Lane, minute: &Step) {
+    let mu = (lane[PROFILE] * lane[of(1, LEVEL)]).max(1e-4);
+    let own = WINDOW[1] * lane[of(1, BLOCK_X + DISPERSION)];
+    let r = 1.0 / lane[MINUTE_BLOCK + DISPERSION].max(own).max(LEAST_DISPERSION);
+    if !on(lane, minute) {
         lane[RISE_MINUTES] *= if lane[RISE] >= 0.5 * minute.bar { 1.0 } else { 0.0 };
         return;
     }
@@ -173,12 +178,16 @@ fn rise(lane: &mut Lane, minute: &Step, on: bool, mu: f32, r: f32) {
     lane[RISE_MINUTES] = if lane[RISE] >= 0.5 * minute.bar { lane[RISE_MINUTES] + 1.0 } else { 0.0 };
 }
 
-fn slow(lane: &mut Lane, calm: bool) {
+fn slow(lane: &mut Lane, minute: &Step, calm: bool) {
     if calm {
         let mu = lane[PROFILE] * lane[SLOW];
         let clip = clip(lane, mu);
         lane[SLOW_X] = lane[SLOW_X] * SLOW_DECAY + lane[UPPER].clamp(mu - clip, mu + clip);
         lane[SLOW_M] = lane[SLOW_M] * SLOW_DECAY + lane[PROFILE];
+        lane[OFFSET] = 1.0 + (lane[OFFSET] - 1.0) * SLOW_DECAY;
+    } else if minute.judged > 0.0 && minute.learns > 0.0 && lane[AGE] <= READY_AGE {
+        lane[SLOW_X] = lane[SLOW_X] * SLOW_DECAY + lane[UPPER];
+        lane[SLOW_M] = lane[SLOW_M] * SLOW_DECAY + lane[UPPER];
         lane[OFFSET] = 1.0 + (lane[OFFSET] - 1.0) * SLOW_DECAY;
     }
     lane[SLOW] = (lane[SLOW_X] + SLOW_PRIOR) / (lane[SLOW_M] + SLOW_PRIOR);
