@@ -13,7 +13,7 @@ const MAX_SOCKET_PATH: usize = 107;
 /// Permission bits unless `mode` is written.
 pub(super) const DEFAULT_MODE: u32 = 0o660;
 
-/// An address and port, or an error. Names other than `localhost` are refused: they may change.
+/// An address and port, or an error; port 0 asks for any. Names other than `localhost` are refused: they may change.
 pub(super) fn addr(item: &Item<'_>) -> Option<SocketAddr> {
     let text = item.text()?;
     let numeric = match text.strip_prefix("localhost:") {
@@ -21,10 +21,6 @@ pub(super) fn addr(item: &Item<'_>) -> Option<SocketAddr> {
         None => text.to_owned(),
     };
     match numeric.parse::<SocketAddr>() {
-        Ok(addr) if addr.port() == 0 => {
-            item.error("port 0 would be another one at every start", "name a port: \"127.0.0.1:7781\"");
-            None
-        }
         Ok(addr) => Some(addr),
         Err(_) => {
             let hint = "write an IP address and a port: \"127.0.0.1:7781\", \"[::1]:7781\", \"0.0.0.0:7781\" for all";
@@ -104,7 +100,9 @@ pub(super) struct Listeners(BTreeMap<String, String>);
 impl Listeners {
     /// Notes that `owner` listens at `place` (e.g. `tcp 127.0.0.1:7780`) and tells if another does.
     pub(super) fn claim(&mut self, place: String, owner: &str, section: &Section<'_>) {
-        if let Some(other) = self.0.get(&place) {
+        // Two that ask for any port get two.
+        let other = self.0.get(&place).filter(|_| !place.ends_with(":0"));
+        if let Some(other) = other {
             let message = format!("{owner} would listen where {other} does ({place})");
             section.findings.error(&section.span, message, "give one of them another `listen`");
         }

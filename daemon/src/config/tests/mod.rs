@@ -212,6 +212,12 @@ fn names_and_bounds() {
 }
 
 #[test]
+fn port_zero_asks_for_any_and_two_of_them_do_not_collide() {
+    let config = config("http = \"127.0.0.1:0\"\n[source.s]\ntype = \"tcp\"\nlisten = \"localhost:0\"\n");
+    assert_eq!(config.http, config.sources[0].kind.addr());
+}
+
+#[test]
 fn routes_by_measurement() {
     let text = "[stream.orders]\n[stream.carts]\n[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:8125\"\n\
                 format = \"statsd\"\n";
