@@ -70,6 +70,8 @@ pub(super) struct Inventory {
     per_source: Vec<usize>,
     limit: usize,
     cap_hits: u64,
+    /// When the daemon started last.
+    started: TimeUs,
 }
 
 impl Origin {
@@ -88,12 +90,13 @@ impl Origin {
         self.left_at.is_some_and(|left| self.last_arrival.is_none_or(|last| last <= left))
     }
 
-    /// Notes signs of life from `first` to `last`.
-    fn heard(&mut self, first: TimeUs, last: TimeUs) {
-        if let Some(before) = self.last_arrival.filter(|&before| before < first) {
+    /// Notes signs of life from `first` to `last`. An outage is no habit: a gap beyond what is tolerated
+    /// widens the tolerance by half, and one in which ebbd itself was down teaches nothing.
+    fn heard(&mut self, first: TimeUs, last: TimeUs, started: TimeUs) {
+        if let Some(before) = self.last_arrival.filter(|&before| before < first && before >= started) {
             let gap = first.since_us(before) as f64;
             let faded = self.widest_gap_us * (-gap / FADE_US).exp();
-            self.widest_gap_us = faded.max(gap.min(LONGEST_LAG_US as f64));
+            self.widest_gap_us = faded.max(gap.min(self.lag_us() as f64 / 2.0));
         }
         self.first_seen.get_or_insert(first);
         self.last_arrival = self.last_arrival.max(Some(last));
@@ -123,6 +126,7 @@ impl Inventory {
             per_source: vec![0; specs.len()],
             limit,
             cap_hits: 0,
+            started: TimeUs(i64::MIN),
             specs: Arc::clone(&specs),
         };
         for spec in specs.iter() {
@@ -172,7 +176,7 @@ impl Inventory {
             false => (tally.source, Arc::clone(&tally.origin)),
         };
         let origin = self.origins.get_mut(&key)?;
-        origin.heard(tally.first_arrival, tally.last_arrival);
+        origin.heard(tally.first_arrival, tally.last_arrival, self.started);
         if let Some(stream) = tally.stream.filter(|_| counted) {
             let habit = origin.habits.entry(stream).or_default();
             habit.latest_event = habit.latest_event.max(tally.latest_event);
@@ -185,7 +189,7 @@ impl Inventory {
     pub(super) fn heartbeat(&mut self, source: SourceId, heartbeat: &Heartbeat, arrival: TimeUs) -> u64 {
         let Some(key) = self.admit(source, &Arc::from(heartbeat.origin.as_str())) else { return 0 };
         let origin = self.origins.entry(key).or_default();
-        origin.heard(arrival, arrival);
+        origin.heard(arrival, arrival, self.started);
         origin.left_at = None;
         let through = heartbeat.through.map(|through| through.min(arrival));
         origin.through = origin.through.max(through);
@@ -199,7 +203,7 @@ impl Inventory {
     pub(super) fn goodbye(&mut self, source: SourceId, goodbye: &Goodbye, arrival: TimeUs) {
         let key = (source, Arc::from(goodbye.origin.as_str()));
         if let Some(origin) = self.origins.get_mut(&key) {
-            origin.heard(arrival, arrival);
+            origin.heard(arrival, arrival, self.started);
             origin.left_at = Some(arrival);
         }
     }
@@ -220,6 +224,7 @@ impl Inventory {
 
     /// After a restart no connection is open; who doesn't come back is missing from now on.
     pub(super) fn restarted(&mut self, now: TimeUs) {
+        self.started = now;
         for connections in &mut self.connections {
             connections.closed_at = connections.ever.then_some(now);
         }

@@ -147,8 +147,10 @@ fn completeness(
     let shares: f64 = rows.iter().map(|row| row.share).sum();
     let covered: f64 = rows.iter().map(|row| row.share * row.completeness).sum();
     let arrived = if shares > 0.0 { covered / shares } else { 1.0 - question.down };
+    // Refused lines are told, but not counted as lost: some senders always send some rubbish, and only
+    // who knows what is usual (the judge) can tell a jump.
     let lines = question.lines as f64;
-    let not_lost = if dropped + rejected > 0 { lines / (lines + (dropped + rejected) as f64) } else { 1.0 };
+    let not_lost = if dropped > 0 { lines / (lines + dropped as f64) } else { 1.0 };
     let missing = rows.iter().filter(|row| row.state.is_missing()).map(|row| MissingOrigin {
         origin: if row.origin.is_empty() { row.source_name.clone() } else { row.origin.clone() },
         since: row.missing_since.unwrap_or(question.minute.start()),

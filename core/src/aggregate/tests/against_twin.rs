@@ -221,7 +221,7 @@ proptest! {
 }
 
 #[test]
-fn a_million_values_stay_within_the_sketch_error() {
+fn many_values_stay_within_the_sketch_error() {
     let spec = StreamSpec::example();
     let lines = (0..40_000u32).map(|at| {
         let line = format!(r#"{{"ts":"{START}","status":"placed","customer":"c-{}"}}"#, at % 20_000);

@@ -59,7 +59,11 @@ impl Bench {
     }
 
     fn with(stream: StreamSpec, sources: Vec<SourceSpec>, limits: Limits) -> Bench {
-        let (specs, sources): (Arc<[StreamSpec]>, Arc<[SourceSpec]>) = ([stream].into(), sources.into());
+        Bench::of([stream].into(), sources, limits)
+    }
+
+    fn of(specs: Arc<[StreamSpec]>, sources: Vec<SourceSpec>, limits: Limits) -> Bench {
+        let sources: Arc<[SourceSpec]> = sources.into();
         Bench {
             lane: LaneCounter::new(0, specs.clone(), sources.clone(), limits, 7),
             aggregator: Aggregator::new(specs.clone(), sources.clone(), limits, 7),

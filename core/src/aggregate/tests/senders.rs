@@ -144,7 +144,7 @@ fn losses_and_refusals_are_told_in_their_minute_of_arrival() {
     assert_eq!(sealed.completeness.rejected, 4);
     let lost: f64 = sealed.sources.iter().map(|row| row.lost_upper).sum();
     assert_eq!(lost, 50.0);
-    assert!(sealed.completeness.fraction < 0.5);
+    assert!((sealed.completeness.fraction - 0.8 * 45.0 / 95.0).abs() < 0.02, "{:?}", sealed.completeness);
     let ledger = bench.aggregator.take_ledger(None);
     assert!(ledger.balances());
     let total = ledger.total();
@@ -191,4 +191,48 @@ fn a_sender_that_is_behind_has_not_delivered_the_minute() {
     let sealed = bench.advance(1025.0).pop().unwrap();
     assert_eq!(state_of(&sealed, "web-2").state, SourceState::Silent);
     assert!((sealed.completeness.fraction - 0.8).abs() < 0.03, "{:?}", sealed.completeness);
+}
+
+#[test]
+fn a_stream_is_silent_on_its_own() {
+    let route = |field: &str| StreamRoute::ByField {
+        field: field.to_owned(),
+        routes: [("order".to_owned(), Some(StreamId(0))), ("parcel".to_owned(), Some(StreamId(1)))].into(),
+        other: None,
+    };
+    let spec = SourceSpec { route: route("kind"), ..source(0, Format::Ndjson) };
+    let streams = [StreamSpec::example(), StreamSpec { name: "parcels".to_owned(), ..StreamSpec::example() }];
+    let mut bench = Bench::of(streams.into(), vec![spec], Limits::default());
+    bench.advance(0.0);
+    let line = |second: i64, kind: &str, host: &str| {
+        format!(r#"{{"ts":"{}","kind":"{kind}","status":"placed","host":"{host}"}}"#, at(second as f64))
+    };
+    for second in 0..660 {
+        let mut lines = vec![line(second, "order", "web-1")];
+        if second < 600 {
+            lines.push(line(second, "parcel", "depot"));
+        }
+        bench.send(0, at(second as f64), &lines);
+        bench.advance(second as f64);
+    }
+    let sealed = bench.advance(665.0);
+    let of = |stream: u16| sealed.iter().find(|sealed| sealed.stream == StreamId(stream)).unwrap();
+    assert_eq!((of(0).minute, count(of(0))), (minute(10), 60));
+    assert_eq!(of(0).sources.len(), 1, "the depot is no concern of the orders");
+    assert!(!of(0).completeness.no_data);
+    assert_eq!((of(1).minute, count(of(1))), (minute(10), 0));
+    assert!(of(1).completeness.no_data, "no proof of life from where parcels come");
+    assert_eq!(of(1).completeness.missing[0].origin, "depot");
+}
+
+#[test]
+fn an_outage_is_no_habit_and_time_down_teaches_nothing() {
+    let mut bench = two_known_hosts();
+    bench.restart();
+    bench.orders("web-1", 1500, 1540);
+    bench.send(0, at(1530.0), &[order(at(1530.0), "web-2")]);
+    let sealed = bench.advance(1565.0).pop().unwrap();
+    assert_eq!(sealed.minute, minute(25));
+    assert_eq!(state_of(&sealed, "web-2").state, SourceState::Silent, "35 s are more than its usual 4");
+    assert_eq!(state_of(&sealed, "web-1").state, SourceState::Silent);
 }
