@@ -1,6 +1,6 @@
 //! Column kernels that the compiler turns into vector code, chosen for this machine at run time.
 //!
-//! In: columns of numbers. Out: the same columns one minute later.
+//! In: columns of numbers, bytes. Out: the same columns one minute later, how many lines the bytes have.
 //! Must not know: slices, minutes of the calendar, verdicts. Each kernel has a plain twin in
 //! [`twin`] that says the same with branches; tests hold the two equal bit for bit. Nothing is
 //! fused or reordered, so every machine gives the same result.
@@ -8,9 +8,11 @@
 
 mod bank;
 pub mod column;
+mod lines;
 mod log;
 pub mod twin;
 
 pub use bank::step;
 pub use column::{Block, Step};
+pub use lines::count_lines;
 pub use log::{ln, ln1p};

@@ -1,4 +1,4 @@
-//! The plain twin of the bank's kernel: one slice, branches, the same arithmetic in the same order.
+//! The plain twins of the kernels. The bank's: one slice, branches, the same arithmetic in the same order.
 
 use super::column::*;
 use super::log::ln1p;
@@ -202,6 +202,12 @@ fn lead(lane: &mut Lane) {
         }
     }
     lane[LEAD] = best as f32;
+}
+
+/// Non-empty lines of `bytes`, split at LF, each without one trailing CR.
+pub fn count_lines(bytes: &[u8]) -> u64 {
+    let lines = bytes.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty()).count() as u64
 }
 
 #[cfg(test)]

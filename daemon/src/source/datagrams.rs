@@ -4,12 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ebbd_core::model::ConnId;
+use ebbd_core::simd::count_lines;
 use ebbd_core::sync::Lease;
 use memchr::memrchr;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::feed::{Feed, Origin};
-use super::lines::count_lines;
 use super::tally::Told;
 use crate::sys::{DatagramBatch, socket_drops};
 

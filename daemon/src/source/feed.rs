@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use ebbd_core::decode::Block;
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
+use ebbd_core::simd::count_lines;
 use ebbd_core::sync::{Lease, Pool};
 
 use super::conns::ConnTable;
-use super::lines::count_lines;
 use super::tally::{SourceCounters, Told};
 use crate::lane::LaneQueue;
 use crate::sys::{Clock, Wake};
@@ -212,5 +212,26 @@ impl Pause {
         self.since.get_or_insert_with(Instant::now);
         thread::sleep(Duration::from_micros(20 << self.steps.min(6)));
         self.steps += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ebbd_core::decode::lines;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_as_the_decoder_splits_them() {
+        for text in ["", "a\r\n\r\n\nb", "\r", "one\ntwo\r\n", "\r\r\n \n"] {
+            assert_eq!(count_lines(text.as_bytes()), lines(text.as_bytes()).count() as u64, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_holds_an_unfinished_line_and_a_large_read() {
+        for line in [256, 64 * 1024, 64 * 1024 - 1, 16 << 20] {
+            assert!(buffer_bytes(line) >= line + 2 + READ_BYTES);
+        }
     }
 }

@@ -10,7 +10,6 @@ mod cut;
 mod datagrams;
 mod feed;
 mod file;
-mod lines;
 mod slots;
 mod socket_path;
 mod stdin;

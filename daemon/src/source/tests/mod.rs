@@ -58,7 +58,8 @@ impl Got {
             let (mut next, mut end) = (1, 0);
             for (first, offset, bytes) in blocks {
                 assert_eq!(first, next, "numbers have a gap");
-                assert_eq!(offset, end + bytes.len() as u64, "offsets have a gap");
+                // Blocks of nothing but empty lines are not handed over.
+                assert!((0..8).contains(&(offset - end - bytes.len() as u64)), "offsets have a gap");
                 (next, end) = (first + split(&bytes).len() as u64, offset);
             }
         }

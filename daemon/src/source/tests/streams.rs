@@ -262,3 +262,120 @@ fn an_inherited_listener_is_used() {
     TcpStream::connect(address).expect("the backlog outlives the source");
     drop(keeper);
 }
+
+#[test]
+fn a_fat_sender_doesn_t_starve_a_small_one() {
+    let shape = Shape { lanes: 1, queue: 2, buffers: 8, per_block: Duration::from_millis(2) };
+    let rig = Rig::new(shape);
+    let (source, dir) = unix_source(&rig, |_| {});
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (mut fat, is_over) = (connect(&dir), Arc::clone(&stop));
+    let flood = thread::spawn(move || {
+        let text = some_lines("fat", 2000).join("\n") + "\n";
+        let mut sent = 0;
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            fat.write_all(text.as_bytes()).expect("sent");
+            sent += 2000;
+        }
+        sent
+    });
+    rig.await_lines(10_000);
+    let small = connect(&dir);
+    for round in 0..20 {
+        writeln!(&small, "small {round}").expect("sent");
+        let deadline = Instant::now() + PATIENCE;
+        let came = |got: &Got| {
+            got.blocks.values().any(|blocks| blocks[0].2.starts_with(b"small") && blocks.len() > round)
+        };
+        while !came(&rig.got.lock().expect("no test panics in here")) {
+            assert!(Instant::now() < deadline, "it starves");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let sent: u64 = flood.join().expect("sent");
+    rig.await_lines(sent + 20);
+    assert_eq!(rig.finish(source).0.lines, sent + 20);
+}
+
+/// Runs in a process of its own, because the limit on descriptors is the process's.
+#[test]
+fn without_descriptors_connections_are_turned_away_and_counted() {
+    let this = std::env::current_exe().expect("a running test has a path");
+    let name = "source::tests::streams::starved_of_descriptors";
+    let run = std::process::Command::new(this).args([name, "--exact", "--ignored", "--nocapture"]).output();
+    let run = run.expect("the test binary starts");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(
+        run.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+}
+
+#[test]
+#[ignore = "lowers the limit on descriptors of its process: another test runs it"]
+fn starved_of_descriptors() {
+    let mut rig = Rig::new(USUAL);
+    let (source, dir) = unix_source(&rig, |_| {});
+    let mut first = connect(&dir);
+    writeln!(first, "before").expect("sent");
+    rig.await_lines(1);
+    // From now on every free descriptor below the limit is taken, but those of the waiting senders.
+    let mut senders: Vec<_> = (0..5)
+        .map(|_| socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).expect("made"))
+        .collect();
+    let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).expect("lowered");
+    let mut hogs: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    assert!(!hogs.is_empty());
+    let address = socket2::SockAddr::unix(dir.path().join("s")).expect("an address");
+    for sender in &senders {
+        sender.connect(&address).expect("it waits in the backlog");
+    }
+    rig.await_told(&source, |told| told.refused_connections == 5);
+    let before = process_time();
+    thread::sleep(Duration::from_millis(300));
+    assert!(process_time() - before < Duration::from_millis(100), "it spins");
+    writeln!(first, "those that are open go on").expect("sent");
+    rig.await_lines(2);
+    hogs.clear();
+    senders.clear();
+    writeln!(connect(&dir), "and new ones come in again").expect("sent");
+    rig.await_lines(3);
+    assert_eq!(rig.finish(source).1.refused_connections, 5);
+}
+
+/// Processor time that this process has used.
+fn process_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn idle_sources_sleep() {
+    let rig = Rig::new(USUAL);
+    let (source, dir) = unix_source(&rig, |config| config.spec.name = "idle".to_owned());
+    let open: Vec<_> = (0..50).map(|_| connect(&dir)).collect();
+    for to in &open {
+        write!(&*to, "whole\nunfinished").expect("sent");
+    }
+    rig.await_lines(50);
+    let switches = || -> u64 {
+        let tasks = std::fs::read_dir("/proc/self/task").expect("listed").flatten();
+        let status = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+        let named = status.filter(|text| text.starts_with("Name:\tsource-idle"));
+        named
+            .flat_map(|text| {
+                text.lines()
+                    .filter_map(|l| l.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok())
+                    .collect::<Vec<_>>()
+            })
+            .sum()
+    };
+    let before = switches();
+    thread::sleep(Duration::from_millis(300));
+    assert!(switches() - before <= 5, "it wakes up for nothing");
+    drop(open);
+    rig.finish(source);
+}
