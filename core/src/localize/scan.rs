@@ -11,6 +11,10 @@ const MOST: usize = 5;
 const LEAST_SHARE: f64 = 0.05;
 /// A slice counts as fallen when its shortfall is this many standard deviations.
 const SIGMAS: f64 = 2.5;
+/// A slice above counts as fallen itself when it misses this many times what the slice below misses.
+const WIDER: f64 = 1.25;
+/// What the causes leave unexplained is noise while it is below this many standard deviations.
+const REST_SIGMAS: f64 = 2.0;
 /// Nats that each condition costs: of two equal explanations the shorter one is taken.
 const PRICE: f64 = 1.0;
 
@@ -70,27 +74,50 @@ pub struct Explanation {
     pub causes: Vec<Explained>,
     /// Share of the shortfall that none of them explains.
     pub unexplained: f64,
+    /// Whether what they leave unexplained is no more than noise.
+    pub rest_is_noise: bool,
+    /// The widest slice that has fallen: the one asked about, or one above it that misses clearly more.
+    pub widest: Slice,
 }
 
-/// Explains the shortfall of `widest` by the cells inside it (itself among them). Empty when `widest`
-/// is not among the cells or has no shortfall.
-pub fn explain(cells: &[Cell], widest: &Slice) -> Explanation {
-    let Some(total) = cells.iter().find(|c| c.slice == widest).map(Cell::shortfall).filter(|&t| t > 0.0)
-    else {
-        return Explanation { causes: Vec::new(), unexplained: 1.0 };
+/// Explains the shortfall of `slice`; or of a wider slice that has fallen as one, `slice` being only the
+/// part that was noticed first. By the cells inside it, itself among them. Empty when `slice` is not
+/// among the cells or has no shortfall.
+pub fn explain(cells: &[Cell], slice: &Slice) -> Explanation {
+    let own = cells.iter().find(|c| c.slice == slice).filter(|c| c.shortfall() > 0.0);
+    let Some(own) = own else {
+        let widest = slice.clone();
+        return Explanation { causes: Vec::new(), unexplained: 1.0, rest_is_noise: false, widest };
     };
+    let wider = fallen_above(cells, own).map(|above| explain_inside(cells, above));
+    let as_one = |e: &Explanation| e.causes.first().is_some_and(|cause| cause.slice.contains(slice));
+    wider.filter(as_one).unwrap_or_else(|| explain_inside(cells, own))
+}
+
+/// The slice above `own` that misses most, if that is clearly more than `own` misses.
+fn fallen_above<'c, 'a>(cells: &'c [Cell<'a>], own: &Cell) -> Option<&'c Cell<'a>> {
+    let above = cells.iter().filter(|c| c.slice != own.slice && c.slice.contains(own.slice) && c.is_down());
+    let above = above.filter(|c| c.shortfall() > WIDER * own.shortfall());
+    above.max_by(|a, b| a.shortfall().total_cmp(&b.shortfall()).then(b.slice.cmp(a.slice)))
+}
+
+fn explain_inside(cells: &[Cell], whole: &Cell) -> Explanation {
+    let (widest, total) = (whole.slice, whole.shortfall());
     let inside: Vec<&Cell> = cells.iter().filter(|c| widest.contains(c.slice) && c.is_down()).collect();
     let mut causes: Vec<Explained> = Vec::new();
-    let mut left = 1.0;
+    let (mut left, mut rest, mut variance) = (1.0, total, whole.variance);
     while causes.len() < MOST && left >= LEAST_SHARE {
         let free = inside.iter().filter(|cell| is_free(cell.slice, &causes));
         let free = free.filter(|cell| cell.shortfall() / total >= LEAST_SHARE);
         let Some(best) = free.max_by(|a, b| better(a, b)) else { break };
         let cause = explained(best, total, left);
         left -= cause.share;
+        rest -= best.shortfall();
+        variance -= best.variance;
         causes.push(cause);
     }
-    Explanation { causes, unexplained: left.clamp(0.0, 1.0) }
+    let rest_is_noise = rest < REST_SIGMAS * variance.max(1.0).sqrt();
+    Explanation { causes, unexplained: left.clamp(0.0, 1.0), rest_is_noise, widest: widest.clone() }
 }
 
 /// Whether `slice` shares no event with the slices already named.
@@ -189,6 +216,30 @@ mod tests {
         assert_eq!(told(&feature, &whole), (vec![("feature=one-click".to_owned(), 100.0)], 0.0));
         let all = shop(|_, _| 0.5);
         assert_eq!(told(&all, &whole), (vec![(String::new(), 100.0)], 0.0));
+    }
+
+    #[test]
+    fn the_part_noticed_first_does_not_hide_the_whole() {
+        let all = shop(|_, _| 0.1);
+        let click = Slice::of([("feature", "one-click")]);
+        assert_eq!(told(&all, &click), (vec![(String::new(), 100.0)], 0.0));
+        let elsewhere = shop(|m, f| match (m, f) {
+            ("US", "cart") => 0.0,
+            ("DE", "one-click") => 0.1,
+            _ => 1.0,
+        });
+        let leaf = Slice::of([("feature", "one-click"), ("marketplace", "DE")]);
+        assert_eq!(told(&elsewhere, &leaf).0[0].0, leaf.key(), "another's fall is not this one's");
+    }
+
+    #[test]
+    fn what_noise_adds_is_told_apart() {
+        let mut cells = shop(|m, f| if (m, f) == ("DE", "one-click") { 0.0 } else { 1.0 });
+        cells[0].1 -= 20.0;
+        let explanation = explain(&as_cells(&cells), &Slice::default());
+        assert!(explanation.causes[0].share < 0.8 && explanation.rest_is_noise);
+        cells[0].1 -= 200.0;
+        assert!(!explain(&as_cells(&cells), &Slice::default()).rest_is_noise);
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_valid_wherever_it_lies() {
-        let config = config(Path::new("some dir/\"demo\""), "127.0.0.1:0").expect("valid");
+        let config = config(Path::new("some dir/\"demo\""), "127.0.0.1:7780").expect("valid");
         assert_eq!(config.streams.len(), 1);
         assert!(config.alarms.path.ends_with("some dir/\"demo\"/alarms.sock"));
         assert!(config.warnings().is_empty(), "{:?}", config.warnings());

@@ -85,7 +85,7 @@ impl Story {
             Daemon::start(config, surroundings, &mut Inherited::none())
         };
         // Where the usual port is taken, any other serves as well.
-        start("127.0.0.1:7780").or_else(|_| start("127.0.0.1:0")).map_err(|error| error.to_string())
+        start("127.0.0.1:7780").or_else(|_| start(&free_address())).map_err(|error| error.to_string())
     }
 
     fn introduce(&self, daemon: &Daemon) {
@@ -241,6 +241,12 @@ fn thousands(number: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A loopback address whose port was free a moment ago.
+fn free_address() -> String {
+    let found = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    found.map_or_else(|_| "127.0.0.1:7781".to_owned(), |address| address.to_string())
 }
 
 /// The last time before now at which all of the shop's countries are awake enough: 18:00 UTC.

@@ -70,8 +70,9 @@ fn those_who_hang_and_churn_disturb_nobody() {
     });
     assert!(outcome.iter().all(|ok| *ok), "a healthy subscriber missed something");
     let slowest = slowest.unwrap();
-    // A publisher that waited for a subscriber would take seconds; a busy machine's scheduler does not.
-    assert!(slowest < Duration::from_millis(200), "publishing took {slowest:?}");
+    // A publisher that waited for a subscriber that hangs would wait for ever; a busy machine's
+    // scheduler takes its time, but not seconds.
+    assert!(slowest < Duration::from_secs(2), "publishing took {slowest:?}");
     catches_up(&mut hanging[0]);
     assert!(counters.gaps.get() > 0 && counters.inbox_full.get() == 0);
     drop(hanging);
