@@ -218,25 +218,32 @@ fn losing(record: &AlarmRecord) -> Option<String> {
     let losing = record.losing.as_ref()?;
     let amounts = losing.amount_per_min.iter().map(|(currency, amount)| (currency.as_str(), *amount));
     let mut parts = vec![format!("{}/min", count(losing.orders_per_min))];
-    parts.extend(amounts_in_words(amounts, count).into_iter().map(|amount| format!("{amount}/min")));
+    parts.extend(amounts_in_words(amounts, count, "/min"));
     Some(parts.join(", "))
 }
 
-/// The two largest amounts, each figure as `figure` writes it.
+/// The two largest amounts, each figure as `figure` writes it, and how many more there are.
 fn amounts_in_words<'a>(
     amounts: impl Iterator<Item = (&'a str, f64)>,
     figure: impl Fn(f64) -> String,
+    per: &str,
 ) -> Vec<String> {
     let mut amounts: Vec<(&str, f64)> = amounts.filter(|(_, amount)| *amount >= 0.005).collect();
     amounts.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
-    let words = |(currency, amount): &(&str, f64)| format!("{} {}", figure(*amount), escape(currency));
-    amounts.iter().take(2).map(words).collect()
+    let words = |(currency, amount): &(&str, f64)| format!("{} {}{per}", figure(*amount), escape(currency));
+    let mut said: Vec<String> = amounts.iter().take(2).map(words).collect();
+    match amounts.len() {
+        0..=2 => {}
+        3 => said.push("+1 currency".to_owned()),
+        n => said.push(format!("+{} currencies", n - 2)),
+    }
+    said
 }
 
 fn so_far(record: &AlarmRecord) -> Option<String> {
     let lost = record.lost.as_ref()?;
     let mut parts = vec![format!("{} {}", words::rough(lost.orders?[1]), escape(&record.stream))];
-    parts.extend(amounts_in_words(estimates(&lost.amount), words::rough));
+    parts.extend(amounts_in_words(estimates(&lost.amount), words::rough, ""));
     Some(parts.join(", "))
 }
 
@@ -300,7 +307,7 @@ fn data(record: &AlarmRecord, clock: &Clock) -> String {
 fn waiting(record: &AlarmRecord) -> Option<String> {
     let losing = record.losing.as_ref()?;
     let amounts = losing.amount_per_min.iter().map(|(currency, amount)| (currency.as_str(), 15.0 * amount));
-    let mut words = amounts_in_words(amounts, count);
+    let mut words = amounts_in_words(amounts, count, "");
     if words.is_empty() {
         words.push(format!("{} {}", count(15.0 * losing.orders_per_min), escape(&record.stream)));
     }
@@ -343,6 +350,6 @@ fn lost_in_words(record: &AlarmRecord) -> Option<String> {
     let [low, estimate, high] = lost.orders?;
     let mut parts =
         vec![format!("lost {} {} [{}]", count(estimate), escape(&record.stream), words::band(low, high))];
-    parts.extend(amounts_in_words(estimates(&lost.amount), count));
+    parts.extend(amounts_in_words(estimates(&lost.amount), count, ""));
     Some(parts.join(", "))
 }

@@ -10,16 +10,26 @@ use super::words;
 use crate::detect::{SliceVerdict, Verdict};
 use crate::impact::Loss;
 use crate::localize::{Explanation, explain, share_of};
-use crate::model::{Minute, Slice, StreamSpec};
+use crate::model::{MICROS_PER_MINUTE, Minute, Slice, StreamSpec};
 
 /// A slice is shown in place of the widest member when it explains at least this share.
 const EXPLAINS: f64 = 0.8;
 /// A better explanation is taken after it was the best this many minutes in a row.
 const STEADY_MINUTES: u32 = 3;
+/// A narrower slice is taken only in so many minutes after the opening.
+const NARROWS_US: i64 = 10 * MICROS_PER_MINUTE;
 /// A shortfall of this share of the whole stream is a page even if no slice fell deep.
 const LARGE: f64 = 0.15;
-/// Minutes over which the percentage in the title is taken.
-const PERCENT_MINUTES: i32 = 5;
+/// Minutes over which the percentage in the title is taken, at least, and until so many events are expected.
+const PERCENT_MINUTES: i32 = 3;
+/// See [`PERCENT_MINUTES`].
+const PERCENT_EVENTS: f64 = 50.0;
+/// Minutes in which it is seen whether a slice is still down.
+const DOWN_MINUTES: i32 = 3;
+/// The shown slice is down when it misses so many standard deviations in them.
+const SHOWN_DOWN: f64 = 2.5;
+/// Any other member: there are many of them, so chance needs more room.
+const MEMBER_DOWN: f64 = 3.5;
 /// Most slices of one alarm.
 const MOST_MEMBERS: usize = 4096;
 /// An alarm this old that ends without a recovery was taken as the new normal.
@@ -148,18 +158,21 @@ impl Fall {
         self.refresh_members(scene, joined);
         self.count_minute(scene);
         if self.members.is_empty() {
-            return Some(self.end(life, scene.minute()));
+            return Some(self.end(life, scene));
         }
-        self.explain_again(life, scene, escalated || !joined.is_empty());
-        self.note_recovery(scene.minute(), before);
+        let grew = escalated || !joined.is_empty();
+        if grew || self.is_down(scene, &self.shown, SHOWN_DOWN) {
+            self.explain_again(life, scene, grew);
+        }
+        self.note_recovery(scene, before);
         life.state = if self.recovery.is_some() { State::Recovering } else { State::Firing };
         if life.severity == Severity::Ticket {
             life.severity = self.severity(scene);
         }
-        let rate = scene.shortfall(&self.shown);
-        if life.severity != was.1 || (escalated && self.told.is_worse(rate)) {
-            let (now, then) = (words::count(rate), words::count(self.told.rate));
-            return Some(News::told(Because::Escalated, format!("missing {now}/min, was {then}/min")));
+        let rate = self.lately(scene, life.onset).loss_rate();
+        let worse = self.told.is_worse(rate);
+        if life.severity != was.1 || (escalated && worse) {
+            return Some(News::told(Because::Escalated, self.how_it_is_worse(scene, rate, worse)));
         }
         let widened = self.widened(joined, life, scene);
         if !widened.is_empty() {
@@ -207,18 +220,35 @@ impl Fall {
         }
     }
 
-    fn end(&mut self, life: &mut Life, minute: Minute) -> News {
-        let recovered = self.recovery.take();
+    fn end(&mut self, life: &mut Life, scene: &Scene) -> News {
         life.state = State::Resolved;
-        life.ended = Some(recovered.map_or(minute, |(since, _)| since));
-        if let Some((_, loss)) = recovered {
+        if let Some((since, loss)) = self.recovery.take() {
+            life.ended = Some(since);
             self.loss = loss;
-        } else if minute.0 - life.onset[1].0 >= NEW_NORMAL_MINUTES {
+            return News::plain(Because::Resolved);
+        }
+        life.ended = Some(self.first_whole_minute(scene));
+        if scene.minute().0 - life.onset[1].0 >= NEW_NORMAL_MINUTES {
             return News::told(Because::Resolved, "no recovery was seen: taken as the new normal");
         }
         News::plain(Because::Resolved)
     }
 
+    fn how_it_is_worse(&self, scene: &Scene, rate: f64, worse: bool) -> String {
+        if worse {
+            return format!("missing {}/min, was {}/min", words::rough(rate), words::rough(self.told.rate));
+        }
+        let lost = words::rough(self.loss.orders()[1]);
+        format!("{lost} {} lost so far, a page now", words::escape(&scene.spec.name))
+    }
+
+    /// Whether `slice` visibly misses events in the last minutes.
+    fn is_down(&self, scene: &Scene, slice: &Slice, sigmas: f64) -> bool {
+        scene.recent.window(slice, scene.minute().plus(1 - DOWN_MINUTES)).is_down(sigmas)
+    }
+
+    /// Looks for a slice that tells it better: a wider one at any time, a narrower one only at first. What
+    /// recovers last is not what it was about.
     fn explain_again(&mut self, life: &Life, scene: &Scene, at_once: bool) {
         let widest = widest(scene, &self.members);
         let explanation = explain(&scene.recent.cells(window_start(scene.minute(), life.onset)), &widest);
@@ -227,11 +257,15 @@ impl Fall {
             self.better = None;
             return self.take(explanation);
         }
+        let young = scene.now.since_us(life.detected) <= NARROWS_US;
+        if !pick.contains(&self.shown) && !(young && self.shown.contains(&pick)) {
+            return;
+        }
         let minutes = match self.better.take() {
             Some((slice, minutes)) if slice == pick => minutes + 1,
             _ => 1,
         };
-        if at_once || minutes >= STEADY_MINUTES || !self.holds(&self.shown) {
+        if at_once || minutes >= STEADY_MINUTES {
             self.shown = pick;
             self.take(explanation);
             self.recount(scene, life.onset);
@@ -265,12 +299,30 @@ impl Fall {
         }
     }
 
-    fn note_recovery(&mut self, minute: Minute, before: Loss) {
-        if !self.members.iter().all(|member| member.recovering) {
-            self.recovery = None;
-        } else if self.recovery.is_none() {
-            self.recovery = Some((minute, before));
+    /// It recovers once the detector sees the shown slice come back and nothing is visibly down, until
+    /// something clearly is.
+    fn note_recovery(&mut self, scene: &Scene, before: Loss) {
+        let down = |m: &Member| !m.recovering && self.is_down(scene, &m.slice, MEMBER_DOWN);
+        let member_down = self.members.iter().any(down);
+        if self.recovery.is_some() {
+            if member_down || self.is_down(scene, &self.shown, MEMBER_DOWN) {
+                self.recovery = None;
+            }
+            return;
         }
+        let verdict = scene.verdict(&self.shown);
+        let back = verdict.is_none_or(|v| v.verdict == Verdict::Ok || v.recovering);
+        if back && !member_down && !self.is_down(scene, &self.shown, SHOWN_DOWN) {
+            self.recovery = Some((self.first_whole_minute(scene), before));
+        }
+    }
+
+    /// The first of the last minutes since which the shown slice lies in its band.
+    fn first_whole_minute(&self, scene: &Scene) -> Minute {
+        let now = scene.minute();
+        let low = |minute: Minute| scene.recent.between(&self.shown, minute, minute).is_down(1.645);
+        let whole = (0..DOWN_MINUTES).map(|ago| now.plus(-ago)).take_while(|&minute| !low(minute));
+        whole.last().unwrap_or(now)
     }
 
     /// A page when a slice fell deep (to 65 % or less) or the whole stream misses 15 %; else a ticket.
@@ -309,9 +361,20 @@ impl Fall {
         }
     }
 
-    /// The sums behind the percentage in the title: the shown slice over the last minutes.
+    /// The sums behind the percentage in the title: the shown slice over the last minutes since the onset,
+    /// as many as make the figure steady.
     pub(super) fn lately(&self, scene: &Scene, onset: [Minute; 3]) -> Window {
-        scene.recent.window(&self.shown, onset[1].max(scene.minute().plus(1 - PERCENT_MINUTES)))
+        let since = |minutes: i32| onset[1].max(scene.minute().plus(1 - minutes));
+        let windows =
+            (PERCENT_MINUTES..=WINDOW_MINUTES as i32).map(|n| scene.recent.window(&self.shown, since(n)));
+        let mut last = Window::default();
+        for window in windows {
+            last = window;
+            if window.expected >= PERCENT_EVENTS {
+                break;
+            }
+        }
+        last
     }
 }
 

@@ -12,6 +12,8 @@ use crate::model::{Minute, SealedMinute, Slice, StreamSpec, TimeUs};
 
 /// Minutes that are looked at together when a shortfall is explained.
 pub(super) const WINDOW_MINUTES: usize = 16;
+/// Later than every minute.
+const LAST: Minute = Minute(i32::MAX);
 
 /// A watched slice and what the detector says of it: a row of the `slices` dataset.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +100,18 @@ pub(super) struct Window {
     pub(super) variance: f64,
 }
 
+impl Window {
+    /// Events missing per minute, never negative.
+    pub(super) fn loss_rate(&self) -> f64 {
+        (self.expected - self.observed).max(0.0) / f64::from(self.minutes.max(1))
+    }
+
+    /// Whether so many standard deviations are missing.
+    pub(super) fn is_down(&self, sigmas: f64) -> bool {
+        self.expected - self.observed > sigmas * self.variance.sqrt()
+    }
+}
+
 impl Recent {
     /// Notes a minute of every slice.
     pub(super) fn push(&mut self, minute: Minute, rows: &[SliceRow]) {
@@ -118,7 +132,7 @@ impl Recent {
     pub(super) fn cells(&self, from: Minute) -> Vec<Cell<'_>> {
         let seen = self.tracks.iter().filter(|track| track.last() >= Some(from));
         seen.map(|track| {
-            let Window { observed, expected, variance, .. } = track.window(from);
+            let Window { observed, expected, variance, .. } = track.window(from, LAST);
             Cell { slice: &track.slice, observed, expected, variance }
         })
         .collect()
@@ -126,9 +140,14 @@ impl Recent {
 
     /// The sums of one slice from `from` on; zeros when it is not known.
     pub(super) fn window(&self, slice: &Slice, from: Minute) -> Window {
+        self.between(slice, from, LAST)
+    }
+
+    /// The sums of one slice from `from` to `to`, both included; zeros when it is not known.
+    pub(super) fn between(&self, slice: &Slice, from: Minute, to: Minute) -> Window {
         let same = self.tracks.iter().filter(|track| track.slice == *slice);
         let track = same.max_by_key(|track| track.last());
-        track.map(|track| track.window(from)).unwrap_or_default()
+        track.map(|track| track.window(from, to)).unwrap_or_default()
     }
 }
 
@@ -145,8 +164,8 @@ impl Track {
         self.moments.back().map(|moment| moment.0)
     }
 
-    fn window(&self, from: Minute) -> Window {
-        let inside = self.moments.iter().filter(|moment| moment.0 >= from);
+    fn window(&self, from: Minute, to: Minute) -> Window {
+        let inside = self.moments.iter().filter(|moment| (from..=to).contains(&moment.0));
         inside.fold(Window::default(), |sum, &(_, observed, expected, variance)| Window {
             minutes: sum.minutes + 1,
             observed: sum.observed + f64::from(observed),

@@ -123,9 +123,10 @@ fn a_deeper_fall_escalates_a_ticket_to_a_page() {
     let records = stage.minute(&but(&[(DE, Worse(60, 300.0))]));
     assert_eq!(
         told(&records),
-        ["3 1.3 escalated page firing: DE: orders -33 % since 13:05 UTC (missing 240/min, was 30/min)"]
+        ["3 1.3 escalated page firing: DE: orders -33 % since 13:05 UTC (missing 100/min, was 30/min)"]
     );
     assert_eq!(records[0].severity, Severity::Page);
+    stage.minutes(3, &but(&[(DE, Drop(60, 300.0))]));
     let again = stage.minute(&but(&[(DE, Worse(60, 300.0))]));
     assert!(again.iter().all(|record| record.because == Because::Update), "not worse than told");
 }
@@ -144,7 +145,7 @@ fn absence_blinds_and_never_resolves() {
     stage.completeness.no_data = false;
     let records = stage.minute(&but(&[(DE, Drop(10, 300.0))]));
     let drops: Vec<_> = records.into_iter().filter(|r| r.no == 1).collect();
-    assert_eq!(told(&drops), ["4 1.3 no longer blind none firing: DE: orders -98 % since 13:05 UTC"]);
+    assert_eq!(told(&drops), ["4 1.3 no longer blind none firing: DE: orders -97 % since 13:05 UTC"]);
     assert!(drops[0].lost.as_ref().unwrap().method.ends_with("3 min without data are left out"));
 }
 
@@ -163,24 +164,28 @@ fn recovery_is_seen_then_accepted_and_the_same_again_is_the_same_alarm() {
     let mut stage = Stage::new();
     stage.minutes(5, &WELL);
     let first = stage.minutes(3, &but(&[(DE, Drop(0, 300.0))]));
-    let records = stage.minutes(2, &but(&[(DE, Back(299, 300.0))]));
-    assert_eq!(told(&records), ["3 1.3 recovering none recovering: DE: orders -75 % since 13:05 UTC"]);
+    let records = stage.minutes(4, &but(&[(DE, Back(299, 300.0))]));
+    let recovering = records.last().unwrap();
+    assert_eq!(
+        (recovering.because, recovering.minute.as_str()),
+        (Because::Recovering, "2026-11-22T13:10:00Z")
+    );
     let relapse = stage.minute(&but(&[(DE, Drop(100, 300.0))]));
     assert_eq!(relapse[0].reason.as_deref(), Some("the recovery did not hold"));
-    stage.minutes(2, &but(&[(DE, Back(299, 300.0))]));
+    stage.minutes(4, &but(&[(DE, Back(299, 300.0))]));
     let mut records = stage.minute(&WELL);
     let over = records.remove(0);
     assert_eq!((over.state, over.because), (State::Resolved, Because::Resolved));
-    assert_eq!(over.ended.as_deref(), Some("2026-11-22T13:11:00Z"));
+    assert_eq!(over.ended.as_deref(), Some("2026-11-22T13:13:00Z"));
     let lost = over.lost.unwrap();
-    assert_eq!((lost.orders.unwrap()[1], lost.through.as_str()), (1102.0, "2026-11-22T13:10:00Z"));
+    assert_eq!((lost.orders.unwrap()[1], lost.through.as_str()), (1106.0, "2026-11-22T13:12:00Z"));
     assert!(stage.book.open_alarms().is_empty());
 
     stage.minutes(11, &WELL);
     let again = stage.minute(&but(&[(DE, Drop(0, 300.0))]));
     assert_eq!((again[0].no, &again[0].id, again[0].rev), (1, &first[0].id, over.rev + 1));
-    assert_eq!(again[0].reason.as_deref(), Some("again, 14 min after it had ended"));
-    assert_eq!(again[0].lost.as_ref().unwrap().orders.unwrap()[1], 1402.0);
+    assert_eq!(again[0].reason.as_deref(), Some("again, 16 min after it had ended"));
+    assert_eq!(again[0].lost.as_ref().unwrap().orders.unwrap()[1], 1406.0);
     stage.minutes(32, &WELL);
     let other = stage.minute(&but(&[(DE, Drop(0, 300.0))]));
     assert_eq!((other[0].no, other[0].rev), (2, 1));
@@ -208,4 +213,24 @@ fn a_marker_that_comes_late_is_told() {
     let records = stage.minute(&down);
     assert_eq!(records[0].changes[0].why, "50 s before onset, same scope");
     assert_eq!(records[0].changes_note.as_deref(), Some("no other marker within 30 min"));
+}
+
+#[test]
+fn what_recovers_last_is_not_what_it_was_about() {
+    let mut stage = Stage::new();
+    stage.minutes(5, &WELL);
+    let down = but(&[
+        ("", Drop(300, 1000.0)),
+        (CLICK, Drop(60, 200.0)),
+        (US, Drop(210, 700.0)),
+        (DE, Drop(90, 300.0)),
+    ]);
+    stage.minutes(20, &down);
+    stage.minutes(2, &but(&[("", Back(1000, 1000.0)), (CLICK, Drop(200, 200.0))]));
+    let records = stage.minutes(4, &but(&[(CLICK, Drop(199, 200.0))]));
+    assert!(records.iter().all(|r| r.state == State::Recovering), "{:?}", told(&records));
+    let over = stage.minute(&WELL).remove(0);
+    assert_eq!((over.state, over.slice.is_whole()), (State::Resolved, true));
+    assert_eq!(over.ended.as_deref(), Some("2026-11-22T13:25:00Z"));
+    assert_eq!(over.lost.unwrap().orders.unwrap()[1], 20.0 * 700.0);
 }
