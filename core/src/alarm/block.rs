@@ -120,7 +120,9 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
 
 /// The whole block of an alarm, whatever its record was written for: for those who see it first.
 pub fn full(record: &AlarmRecord, clock: &Clock) -> Block {
-    if !matches!(record.state, State::Firing | State::Recovering | State::FiringBlind) {
+    let over = matches!(record.state, State::Resolved | State::Withdrawn);
+    // A record that says both that it opened and that it is over is read as opened: `of` would come back.
+    if over && !matches!(record.because, Because::Opened | Because::Escalated) {
         return of(record, clock);
     }
     let (tone, word) = match record.severity {

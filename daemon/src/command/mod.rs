@@ -6,7 +6,13 @@
 mod check;
 mod completions;
 mod demo;
+mod figures;
+mod mark;
+mod reach;
 mod run;
+mod sources;
+mod status;
+mod watch;
 
 #[cfg(test)]
 mod readme_tests;
@@ -43,6 +49,14 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check a configuration, and what it makes of real events
     Check(check::CheckArgs),
+    /// Show alarms as they happen, or run a script for them
+    Watch(watch::WatchArgs),
+    /// Say how the daemon is: what it counted, who sends, what is late
+    Status(status::StatusArgs),
+    /// Say that something was changed: a deploy, a flag, a promotion
+    Mark(mark::MarkArgs),
+    /// Say who sends, who ought to, whose silence says nothing
+    Sources(sources::SourcesArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions(completions::CompletionsArgs),
@@ -68,6 +82,10 @@ fn dispatch(command: Command) -> i32 {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Mark(args) => mark::run(&args),
+        Command::Sources(args) => sources::run(&args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
     }

@@ -29,4 +29,4 @@ pub const fn memory_bound_bytes(subscribers_max: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -48,7 +48,7 @@ impl Served {
 }
 
 /// Record `seq` of alarm `no`.
-fn record(seq: u64, no: u64, state: State) -> AlarmRecord {
+pub(crate) fn record(seq: u64, no: u64, state: State) -> AlarmRecord {
     AlarmRecord {
         record_type: "alarm".to_owned(),
         v: 1,
@@ -64,7 +64,7 @@ fn record(seq: u64, no: u64, state: State) -> AlarmRecord {
         kind: Kind::Drop,
         severity: Severity::Page,
         notify: Notify::Page,
-        because: Because::Opened,
+        because: if state == State::Resolved { Because::Resolved } else { Because::Opened },
         stream: "orders".to_owned(),
         slice: Slice::of([("marketplace", "US")]),
         title: "US: orders -98 % since 13:03 UTC".to_owned(),

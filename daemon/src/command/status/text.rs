@@ -1,0 +1,198 @@
+//! The status report as text for 80 columns.
+
+use jiff::tz::TimeZone;
+
+use crate::command::figures::{clock, grouped, millis, percent, span};
+use crate::telemetry::{LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
+
+/// Columns of the terminal.
+const COLUMNS: usize = 80;
+/// Where text begins behind a label.
+const LABEL: usize = 10;
+
+/// Everything, streams first.
+pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
+    let mut out: String = report.streams.iter().map(|each| stream(each, report, zone)).collect();
+    for word in &report.degraded {
+        out += &labelled("DEGRADED", &[word.clone()]);
+    }
+    out += "\n";
+    out += &sources(&report.sources, &report.now, zone);
+    out += "\n";
+    out += &ledger(&report.ledger);
+    let queues = report.queues.iter().map(|queue| {
+        let full =
+            if queue.full > 0 { format!(" (full {} times)", grouped(queue.full)) } else { String::new() };
+        format!("{} {}/{}{full}", queue.name, grouped(queue.depth), grouped(queue.capacity))
+    });
+    out += &labelled("queues", &queues.collect::<Vec<_>>());
+    let latencies = report.latencies.iter().map(|l| {
+        format!("{} {} (p99 {}, max {})", l.name, millis(l.p50_ms), millis(l.p99_ms), millis(l.max_ms))
+    });
+    out += &labelled("latency", &latencies.collect::<Vec<_>>());
+    out += &labelled("learning", &report.streams.iter().map(learning).collect::<Vec<_>>());
+    out += &labelled("budget", &[budget(report)]);
+    out += &alarms(report);
+    out += &labelled("daemon", &daemon(report));
+    out
+}
+
+fn stream(stream: &StreamStatus, report: &StatusReport, zone: &TimeZone) -> String {
+    let complete = match &stream.complete_to {
+        Some(to) => format!("complete to {}", clock(to, &report.now, zone)),
+        None => "no minute complete yet".to_owned(),
+    };
+    let missing = match stream.completeness {
+        Some(fraction) if fraction < 0.9995 => format!(" ({} arrived)", percent(fraction)),
+        _ => String::new(),
+    };
+    let (counted, rejected) = (grouped(stream.counted), grouped(stream.rejected));
+    format!("{}: {counted} counted, {rejected} rejected, {complete}{missing}\n", stream.name)
+}
+
+/// The table of sources, each with its origins below it.
+pub(crate) fn sources(sources: &[SourceStatus], now: &str, zone: &TimeZone) -> String {
+    let origins = sources.iter().flat_map(|source| source.origins.iter().map(|origin| origin.name.len() + 2));
+    let widest = sources.iter().map(|source| source.name.len()).chain(origins).max().unwrap_or(0);
+    let width = widest.clamp(6, 24);
+    let head = ["SOURCE", "TYPE", "STATE", "LAG", "LINES", "REJECTED", "OPEN"];
+    let mut out = row(width, head);
+    for source in sources {
+        let lag = source.lag_ms.map_or_else(|| "-".to_owned(), millis);
+        let (lines, rejected) = (grouped(source.lines), grouped(source.rejected));
+        let open = grouped(source.connections);
+        out += &row(width, [&source.name, &source.kind, &source.state, &lag, &lines, &rejected, &open]);
+        for each in &source.origins {
+            out += &origin(each, now, zone, width);
+        }
+    }
+    out
+}
+
+fn row(width: usize, cells: [&str; 7]) -> String {
+    let [name, kind, state, lag, lines, rejected, open] = cells;
+    let name = cut(name, width);
+    let line =
+        format!("{name:<width$}  {kind:<13}  {state:<10}  {lag:>8}  {lines:>11}  {rejected:>8}  {open:>4}");
+    line.trim_end().to_owned() + "\n"
+}
+
+fn origin(origin: &OriginStatus, now: &str, zone: &TimeZone, width: usize) -> String {
+    let name = cut(&format!("  {}", origin.name), width);
+    let lag = origin.lag_ms.map_or_else(|| "-".to_owned(), millis);
+    let mut words = Vec::new();
+    if origin.state != "alive" {
+        words.extend(origin.last.as_ref().map(|last| format!("last {}", clock(last, now, zone))));
+    }
+    words.push(format!("{} of events", percent(origin.share)));
+    words.extend(origin.expected.then(|| "expected".to_owned()));
+    let (state, words) = (&origin.state, words.join(", "));
+    format!("{name:<width$}  {:<13}  {state:<10}  {lag:>8}  {words}\n", "")
+}
+
+fn ledger(ledger: &LedgerStatus) -> String {
+    let mut spent = vec![format!("{} counted", grouped(ledger.counted))];
+    let rejected = ledger.rejected_total();
+    let others = [
+        (ledger.control, "control"),
+        (ledger.duplicate, "duplicate"),
+        (rejected, "rejected"),
+        (ledger.dropped_queue, "shed"),
+        (ledger.dropped_crash, "lost in a crash"),
+    ];
+    spent.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
+    let wrong = if ledger.balances { "" } else { "   DOES NOT BALANCE" };
+    let mut parts = vec![format!("{} received = {}{wrong}", grouped(ledger.received), spent.join(" + "))];
+    let reasons = ledger.rejected.iter().map(|(reason, lines)| format!("{reason} {}", grouped(*lines)));
+    parts.extend(reasons);
+    let beside = [
+        (ledger.kernel_datagrams, "datagrams dropped by the kernel"),
+        (ledger.sender_dropped, "events dropped by senders"),
+    ];
+    parts.extend(beside.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
+    labelled("ledger", &parts)
+}
+
+fn learning(stream: &StreamStatus) -> String {
+    let learning = &stream.learning;
+    if learning.slices == 0 {
+        return format!("{}: no slice seen yet", stream.name);
+    }
+    let slices = grouped(learning.slices);
+    if learning.learning == 0 {
+        return format!("{}: all {slices} slices learnt", stream.name);
+    }
+    let so_far = if learning.minutes_needed > 0 {
+        format!(" ({} of {} seen)", span(learning.minutes * 60), span(learning.minutes_needed * 60))
+    } else {
+        String::new()
+    };
+    format!("{}: {} of {slices} slices still learning{so_far}", stream.name, grouped(learning.learning))
+}
+
+fn budget(report: &StatusReport) -> String {
+    let per_week = report.budget.per_week;
+    let allowed = format!("{per_week} false alarm{} a week allowed", if per_week == 1.0 { "" } else { "s" });
+    match report.budget.achieved_per_week {
+        Some(rate) => format!("{allowed}, {rate:.2} achieved"),
+        None => format!("{allowed}, the achieved rate is not known yet"),
+    }
+}
+
+fn alarms(report: &StatusReport) -> String {
+    if report.alarms.is_empty() {
+        return labelled("alarms", &["none open".to_owned()]);
+    }
+    let lines = report.alarms.iter().map(|alarm| {
+        let title = ebbd_core::report::escape(&alarm.title);
+        format!("{} {} {}: {title}", alarm.severity, alarm.no, alarm.state)
+    });
+    let lines: Vec<String> = lines.collect();
+    let first = labelled("alarms", &lines[..1]);
+    lines[1..].iter().fold(first, |out, line| out + &labelled("", std::slice::from_ref(line)))
+}
+
+fn daemon(report: &StatusReport) -> Vec<String> {
+    let watching = match report.subscribers {
+        0 => "nobody watches the alarms".to_owned(),
+        1 => "1 watches the alarms".to_owned(),
+        n => format!("{} watch the alarms", grouped(n)),
+    };
+    let up = span(report.uptime_s);
+    vec![
+        format!("ebbd {} on {}", report.version, report.host),
+        report.state.clone(),
+        format!("up {up}"),
+        watching,
+    ]
+}
+
+/// A label and its parts, as many on a line as fit.
+fn labelled(label: &str, parts: &[String]) -> String {
+    if parts.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("{label:<LABEL$}");
+    let mut column = LABEL;
+    for (at, part) in parts.iter().enumerate() {
+        let length = part.chars().count();
+        if at > 0 && column + 3 + length > COLUMNS {
+            out += &format!("\n{:LABEL$}", "");
+            column = LABEL;
+        } else if at > 0 {
+            out += "   ";
+            column += 3;
+        }
+        out += part;
+        column += length;
+    }
+    out + "\n"
+}
+
+/// At most `width` characters.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}

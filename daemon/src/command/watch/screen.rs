@@ -1,0 +1,65 @@
+//! What a watcher prints: blocks for a person, or lines of JSON.
+
+use std::io::{self, IsTerminal, Write};
+
+use ebbd_core::alarm::AlarmRecord;
+use ebbd_core::report::watch::{Style, block, first_sight};
+use jiff::tz::TimeZone;
+
+/// Columns when nobody says how many there are.
+const COLUMNS: usize = 100;
+
+/// Where a watcher prints.
+pub(super) struct Screen {
+    out: Box<dyn Write + Send>,
+    json: bool,
+    style: Style,
+    /// Whether nobody reads it any more.
+    pub(super) closed: bool,
+}
+
+impl Screen {
+    /// A screen that prints plain text to `out`.
+    pub(super) fn plain(out: Box<dyn Write + Send>, json: bool) -> Screen {
+        Screen { out, json, style: Style::plain(), closed: false }
+    }
+
+    /// Standard output.
+    pub(super) fn here(json: bool) -> Screen {
+        let terminal = io::stdout().is_terminal();
+        let zone = if terminal { TimeZone::system() } else { TimeZone::UTC };
+        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
+        let style = Style { zone, width: columns(), colour };
+        Screen { style, ..Screen::plain(Box::new(io::stdout()), json) }
+    }
+
+    /// Prints a record: `line` as it came, or as a block; the whole block at the alarm's first sight.
+    pub(super) fn record(&mut self, line: &str, first: bool) {
+        if self.json {
+            return self.print(line);
+        }
+        match serde_json::from_str::<AlarmRecord>(line) {
+            Ok(record) if first => self.print(&first_sight(&record, &self.style)),
+            Ok(record) => self.print(&block(&record, &self.style)),
+            Err(_) => self.print(line),
+        }
+    }
+
+    /// Prints something else that is said: as JSON, or in words.
+    pub(super) fn say(&mut self, line: &str, words: &str) {
+        self.print(if self.json { line } else { words });
+    }
+
+    fn print(&mut self, text: &str) {
+        if text.is_empty() || self.closed {
+            return;
+        }
+        self.closed = writeln!(self.out, "{text}").and_then(|()| self.out.flush()).is_err();
+    }
+}
+
+fn columns() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    told.or_else(seen).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+}
