@@ -14,6 +14,8 @@ use crate::model::{MICROS_PER_MINUTE, Minute, Slice, StreamSpec};
 
 /// A slice is shown in place of the widest member when it explains at least this share.
 const EXPLAINS: f64 = 0.8;
+/// Or this share, when it is the only cause and the rest is noise.
+const EXPLAINS_ALONE: f64 = 0.5;
 /// A better explanation is taken after it was the best this many minutes in a row.
 const STEADY_MINUTES: u32 = 3;
 /// A narrower slice is taken only in so many minutes after the opening.
@@ -80,7 +82,7 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
     let widest = widest(scene, &members);
     let onset = scene.verdict(&widest).and_then(|v| v.onset).unwrap_or([scene.minute(); 3]);
     let explanation = explain(&scene.recent.cells(window_start(scene.minute(), onset)), &widest);
-    let shown = best(&explanation).unwrap_or(widest);
+    let shown = best(&explanation);
     let onset = scene.verdict(&shown).and_then(|v| v.onset).unwrap_or(onset);
     let mut fall = Fall {
         members,
@@ -114,9 +116,12 @@ fn widest(scene: &Scene, members: &[Member]) -> Slice {
     members.iter().min_by(order).map(|m| m.slice.clone()).unwrap_or_default()
 }
 
-/// The slice that explains enough to be shown.
-fn best(explanation: &Explanation) -> Option<Slice> {
-    explanation.causes.first().filter(|c| c.share >= EXPLAINS).map(|c| c.slice.clone())
+/// The slice to be shown: the one that explains enough, or all that is more than noise; else the widest.
+fn best(explanation: &Explanation) -> Slice {
+    let alone = explanation.causes.len() == 1 && explanation.rest_is_noise;
+    let enough = |share: f64| share >= EXPLAINS || (alone && share >= EXPLAINS_ALONE);
+    let first = explanation.causes.first().filter(|cause| enough(cause.share));
+    first.map_or_else(|| explanation.widest.clone(), |cause| cause.slice.clone())
 }
 
 fn window_start(minute: Minute, onset: [Minute; 3]) -> Minute {
@@ -252,7 +257,7 @@ impl Fall {
     fn explain_again(&mut self, life: &Life, scene: &Scene, at_once: bool) {
         let widest = widest(scene, &self.members);
         let explanation = explain(&scene.recent.cells(window_start(scene.minute(), life.onset)), &widest);
-        let pick = best(&explanation).unwrap_or(widest);
+        let pick = best(&explanation);
         if pick == self.shown {
             self.better = None;
             return self.take(explanation);

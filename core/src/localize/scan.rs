@@ -15,6 +15,8 @@ const SIGMAS: f64 = 2.5;
 const WIDER: f64 = 1.25;
 /// What the causes leave unexplained is noise while it is below this many standard deviations.
 const REST_SIGMAS: f64 = 2.0;
+/// Or below this share of what the rest expects: levels wander by some percent.
+const REST_SHARE: f64 = 0.08;
 /// Nats that each condition costs: of two equal explanations the shorter one is taken.
 const PRICE: f64 = 1.0;
 
@@ -105,7 +107,7 @@ fn explain_inside(cells: &[Cell], whole: &Cell) -> Explanation {
     let (widest, total) = (whole.slice, whole.shortfall());
     let inside: Vec<&Cell> = cells.iter().filter(|c| widest.contains(c.slice) && c.is_down()).collect();
     let mut causes: Vec<Explained> = Vec::new();
-    let (mut left, mut rest, mut variance) = (1.0, total, whole.variance);
+    let (mut left, mut rest, mut variance, mut expected) = (1.0, total, whole.variance, whole.expected);
     while causes.len() < MOST && left >= LEAST_SHARE {
         let free = inside.iter().filter(|cell| is_free(cell.slice, &causes));
         let free = free.filter(|cell| cell.shortfall() / total >= LEAST_SHARE);
@@ -114,9 +116,10 @@ fn explain_inside(cells: &[Cell], whole: &Cell) -> Explanation {
         left -= cause.share;
         rest -= best.shortfall();
         variance -= best.variance;
+        expected -= best.expected;
         causes.push(cause);
     }
-    let rest_is_noise = rest < REST_SIGMAS * variance.max(1.0).sqrt();
+    let rest_is_noise = rest < (REST_SIGMAS * variance.max(1.0).sqrt()).max(REST_SHARE * expected);
     Explanation { causes, unexplained: left.clamp(0.0, 1.0), rest_is_noise, widest: widest.clone() }
 }
 
