@@ -263,7 +263,9 @@ impl Fall {
             return self.take(explanation);
         }
         let young = scene.now.since_us(life.detected) <= NARROWS_US;
-        if !pick.contains(&self.shown) && !(young && self.shown.contains(&pick)) {
+        let wider = pick.contains(&self.shown);
+        let narrower = self.shown.contains(&pick);
+        if !(wider || young && narrower) {
             return;
         }
         let minutes = match self.better.take() {

@@ -14,7 +14,7 @@ const LABEL: usize = 10;
 pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
     let mut out: String = report.streams.iter().map(|each| stream(each, report, zone)).collect();
     for word in &report.degraded {
-        out += &labelled("DEGRADED", &[word.clone()]);
+        out += &labelled("DEGRADED", std::slice::from_ref(word));
     }
     out += "\n";
     out += &sources(&report.sources, &report.now, zone);
