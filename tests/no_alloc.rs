@@ -100,7 +100,7 @@ fn later_passes(mut lane: LaneCounter, line: impl Fn(usize) -> String) -> u64 {
 
 fn ndjson(at: usize) -> String {
     let (market, feature) = (["US", "DE", "JP"][at % 3], at % 17);
-    let amount = if at % 50 == 0 { "much" } else { "19.99" };
+    let amount = if at.is_multiple_of(50) { "much" } else { "19.99" };
     format!(
         r#"{{"ts":"2026-11-22T13:04:0{}.123Z","marketplace":"{market}","feature":"f\u00fc{feature}","payment":"card","status":"placed","amount":"{amount}","currency":"USD","customer":"c-{}","host":"web-{}","order_id":"o-{at}","more":{{"a":[1,2]}}}}"#,
         at % 5,

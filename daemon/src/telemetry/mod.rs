@@ -1,7 +1,7 @@
 //! What the daemon knows of itself: counters, latencies, the text that Prometheus scrapes, the status
 //! report, logging.
 //!
-//! In: figures from every stage, as plain atomics. Out: [`Telemetry::exposition`], [`StatusReport`].
+//! In: figures from every stage, as plain atomics. Out: [`Exposition`], [`StatusReport`].
 //! Must not know: sockets, what any stage does with its figures, how an order looks.
 
 mod cell;
