@@ -138,6 +138,15 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
         stop: Arc::clone(&stop),
     };
     let Bound { address, receive_buffer, run } = bound;
+    if let Some(short) = receive_buffer.filter(ReceiveBuffer::is_short) {
+        let ReceiveBuffer { asked, granted } = short;
+        tracing::warn!(
+            source = config.spec.name,
+            asked,
+            granted,
+            "the receive buffer is small, bursts may be lost: raise net.core.rmem_max"
+        );
+    }
     let thread =
         thread::Builder::new().name(format!("source-{}", config.spec.name)).spawn(move || run(feed))?;
     let (id, name) = (config.spec.id, config.spec.name.clone());
