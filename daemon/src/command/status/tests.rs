@@ -87,8 +87,8 @@ fn the_streams_come_first_and_all_fits_80_columns() {
 
     SOURCE    TYPE           STATE            LAG        LINES  REJECTED  OPEN
     shop      unix           alive         212 ms       18,210         0     3
-      web-01                 alive         210 ms  96 % of events
-      web-03                 silent             -  last 13:02 UTC, 4 % of events, expected
+      web-01                 alive       210 ms behind, 96 % of events
+      web-03                 silent      last 13:02 UTC, 4 % of events, expected
 
     ledger    18,213 received = 18,204 counted + 6 control + 3 rejected   bad_time 3
     queues    lane-0 0/64   lane-1 7/64 (full 7 times)

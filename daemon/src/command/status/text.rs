@@ -79,15 +79,14 @@ fn row(width: usize, cells: [&str; 7]) -> String {
 
 fn origin(origin: &OriginStatus, now: &str, zone: &TimeZone, width: usize) -> String {
     let name = cut(&format!("  {}", origin.name), width);
-    let lag = origin.lag_ms.map_or_else(|| "-".to_owned(), millis);
-    let mut words = Vec::new();
+    let mut words: Vec<String> =
+        origin.lag_ms.map(|ms| format!("{} behind", millis(ms))).into_iter().collect();
     if origin.state != "alive" {
         words.extend(origin.last.as_ref().map(|last| format!("last {}", clock(last, now, zone))));
     }
     words.push(format!("{} of events", percent(origin.share)));
     words.extend(origin.expected.then(|| "expected".to_owned()));
-    let (state, words) = (&origin.state, words.join(", "));
-    format!("{name:<width$}  {:<13}  {state:<10}  {lag:>8}  {words}\n", "")
+    format!("{name:<width$}  {:<13}  {:<10}  {}\n", "", origin.state, words.join(", "))
 }
 
 fn ledger(ledger: &LedgerStatus) -> String {
