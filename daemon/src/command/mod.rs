@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod demo;
 mod figures;
+mod ingest;
 mod mark;
 mod reach;
 mod run;
@@ -47,6 +48,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what it does: a simulated shop, an outage, its alarm, the recovery
     Demo(demo::DemoArgs),
+    /// Count past events, or tables of counts, into the same Parquet
+    Ingest(ingest::IngestArgs),
     /// Check a configuration, and what it makes of real events
     Check(check::CheckArgs),
     /// Show alarms as they happen, or run a script for them
@@ -81,6 +84,7 @@ fn dispatch(command: Command) -> i32 {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Ingest(args) => ingest::run(&args),
         Command::Check(args) => check::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),

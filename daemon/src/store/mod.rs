@@ -8,5 +8,5 @@ mod place;
 mod writer;
 
 pub use pending::{JudgedRow, Pending};
-pub use place::{Place, STAGE, StoreError, clean_stage};
+pub use place::{DAEMON, Place, STAGE, StagedFile, StoreError, WRITER, clean_stage};
 pub use writer::{Store, StoreCounters, StoreMessage, spawn};

@@ -12,6 +12,10 @@ use crate::sys::{Disk, DiskFile};
 /// The folder of unfinished files and state: hidden, but a glob may still read it, so it lies outside
 /// every dataset.
 pub const STAGE: &str = ".work";
+/// Footer key: who wrote a file: [`DAEMON`], `ingest`, `demo`.
+pub const WRITER: &str = "ebbd.writer";
+/// The daemon as a writer.
+pub const DAEMON: &str = "daemon";
 
 /// A data directory.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use ebbd_core::columns::{
 use ebbd_core::model::{Ledger, Mark, SealedMinute, StreamId, StreamSpec, TimeUs};
 
 use super::pending::{JudgedRow, Pending, StreamDate};
-use super::place::{Place, StagedFile, StoreError};
+use super::place::{DAEMON, Place, StagedFile, StoreError, WRITER};
 use crate::sys::Clock;
 
 /// Messages that may wait for the writer before the sender does.
@@ -206,7 +206,7 @@ impl Press {
             host: store.host.clone(),
             config: store.config.clone(),
             sequence: self.sequence,
-            more: BTreeMap::new(),
+            more: BTreeMap::from([(WRITER.to_owned(), DAEMON.to_owned())]),
         };
         store.place.publish(dataset, stream, time, name, replace, |file| {
             write(store, &footer, file).map(|written| rows = written.rows)

@@ -9,7 +9,7 @@ use ebbd_core::model::{Minute, StreamId, StreamSpec};
 use ebbd_core::simulate::Shop;
 use indicatif::ProgressBar;
 
-use crate::store::Place;
+use crate::store::{Place, WRITER};
 use crate::sys::RealDisk;
 
 const MINUTES_PER_DAY: i32 = 1440;
@@ -47,7 +47,7 @@ fn write_day(
         by_date.entry(minute.start().utc_date()).or_default().push(sealed);
     }
     for (part, sealed) in by_date.values().enumerate() {
-        let more = BTreeMap::from([("ebbd.writer".to_owned(), "demo".to_owned())]);
+        let more = BTreeMap::from([(WRITER.to_owned(), "demo".to_owned())]);
         let footer = Footer { host: "history".to_owned(), config: String::new(), sequence: number, more };
         let name = format!("{number:06}{part}");
         let time = sealed[0].minute.start();

@@ -1,0 +1,65 @@
+//! Minute tables: counts that a shop has, instead of the events behind them.
+
+use std::fs::File;
+use std::io::BufRead;
+
+use ebbd_core::columns::{MinuteTable, read_table_csv, read_table_parquet};
+use ebbd_core::model::{Ledger, LedgerCounts, LedgerKey, SourceId, StreamId, StreamSpec};
+
+use super::Job;
+use super::input::{self, Input};
+use super::output::Output;
+
+/// Rows that are handed on together.
+const BATCH_ROWS: usize = 1 << 19;
+
+/// Takes every row of a table that has a count; in the ledger a row is a line.
+///
+/// # Errors
+/// A table that can't be read as one: every bad line by its number. What can't be written.
+pub(super) fn take(job: &Job, stream: StreamId, input: Input, output: &mut Output) -> Result<(), String> {
+    let spec = &job.config.streams[stream.index()];
+    let table = read(job, spec, input)?;
+    output.notes(&table.notes);
+    let mut counts = LedgerCounts { received: table.rows.len() as u64, ..LedgerCounts::default() };
+    counts.control = table.rows.iter().filter(|row| row.count.is_none()).count() as u64;
+    let (mut batch, mut rows) = (Vec::new(), 0);
+    for sealed in table.sealed(stream, spec).filter(|sealed| !sealed.rows.is_empty()) {
+        let lines = sealed.rows.len();
+        if output.is_known(stream, sealed.minute)? {
+            counts.duplicate += lines as u64;
+            output.left_out(stream, sealed.minute, lines as u64);
+            continue;
+        }
+        counts.counted += lines as u64;
+        rows += lines;
+        batch.push(sealed);
+        if rows >= BATCH_ROWS {
+            rows = 0;
+            output.minutes(std::mem::take(&mut batch))?;
+        }
+    }
+    output.minutes(batch)?;
+    let arrival = output.arrival().minute();
+    let key = LedgerKey { arrival, source: SourceId(0), origin: String::new(), stream: spec.name.clone() };
+    let mut ledger = Ledger::default();
+    if counts.received > 0 {
+        *ledger.entry(key) = counts;
+    }
+    output.ledger(&ledger)
+}
+
+fn read(job: &Job, spec: &StreamSpec, input: Input) -> Result<MinuteTable, String> {
+    let (mut bytes, bar) = input.unpacked()?;
+    let head = bytes.fill_buf().map_err(|error| input::trouble(&error, &bar))?;
+    let table = if head.starts_with(b"PAR1") {
+        // Parquet is read from its end: what may have been compressed is unpacked to a file first.
+        let spooled = input::spooled(bytes, &job.config.data_dir);
+        let (file, _, _): (File, _, _) = spooled.map_err(|error| input::trouble(&error, &bar))?;
+        read_table_parquet(spec, file).map_err(|error| error.to_string())
+    } else {
+        read_table_csv(spec, bytes).map_err(|error| error.to_string())
+    };
+    bar.finish_and_clear();
+    table.map_err(|problems| format!("cannot read it as a minute table of stream {}:\n{problems}", spec.name))
+}
