@@ -79,7 +79,13 @@ fn what_cannot_be_meant_is_a_usage_error() {
     bench.file("orders.ndjson", b"");
     assert_eq!(bench.ingest(&["--stream", "ordres"], &["orders.ndjson"]).0, 2);
     assert_eq!(bench.ingest(&[], &["orders.ndjson"]).1, "orders.ndjson: nothing counted\n");
-    let two = "[stream.a]\ntime = \"t\"\ndimensions = []\n[stream.b]\ntime = \"t\"\ndimensions = []\n";
+    let declared = |name: &str| {
+        format!(
+            "[stream.{name}]\ntime = \"t\"\ndimensions = []\n[source.{name}]\ntype = \"tcp\"\n\
+             listen = \"127.0.0.1:0\"\nformat = \"ndjson\"\nstream = \"{name}\"\n"
+        )
+    };
+    let two = declared("a") + &declared("b");
     bench.file("ebbd.toml", two.as_bytes());
     assert_eq!(bench.ingest(&[], &["orders.ndjson"]).0, 2);
     assert_eq!(bench.ingest(&["--stream", "b"], &["orders.ndjson"]).0, 0);
