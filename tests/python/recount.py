@@ -5,7 +5,7 @@
         --sum amount:2:currency --distinct customer --data-dir ./ebbd-data events.ndjson …
 
 Prints the recount as JSON lines, one per minute × dimensions × currencies, without --data-dir; with it a
-summary, and the differences on standard error with exit 1. Rows of `minutes` are summed over revisions,
+summary per --stream (each has to have all of the events), and the differences on standard error with exit 1. Rows of `minutes` are summed over revisions,
 files and hosts; sketches are merged by Apache DataSketches and have to come within 6.5 % (four times
 their error) of the exact number. For data that went in as line protocol or StatsD, give the NDJSON with
 the same events; --weight names the field that says how many events a line stands for.
@@ -27,7 +27,7 @@ TOLERANCE = 0.065
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", help="NDJSON, plain or .gz or .zst")
-    parser.add_argument("--stream", default="orders")
+    parser.add_argument("--stream", action="append", help="default orders; several: the same events in each")
     parser.add_argument("--time", default="ts", help="field of the event's time")
     parser.add_argument("--dimension", action="append", default=[], metavar="NAME[=FIELD]")
     parser.add_argument("--sum", action="append", default=[], metavar="NAME[=FIELD]:SCALE[:CURRENCY_FIELD]")
@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--weight", metavar="FIELD", help="whole number of events per line; default 1")
     parser.add_argument("--data-dir", help="compare with this directory's minutes")
     given = parser.parse_args()
+    given.stream = given.stream or ["orders"]
     given.dimension = [named(text) for text in given.dimension]
     given.distinct = [named(text) for text in given.distinct]
     given.sum = [summed(text) for text in given.sum]
@@ -108,10 +109,10 @@ def recount(given):
     return {row[: len(keys)]: row[len(keys) :] for row in rows}
 
 
-def written(given):
-    """The same of the data directory; distincts are estimates."""
+def written(given, stream):
+    """The same of a stream in the data directory; distincts are estimates."""
     source = (
-        f"read_parquet('{given.data_dir}/minutes/stream={given.stream}/**/*.parquet',"
+        f"read_parquet('{given.data_dir}/minutes/stream={stream}/**/*.parquet',"
         " hive_partitioning = true, union_by_name = true)"
     )
     keys = ["epoch_us(minute) // 60000000"] + [f'coalesce("{name}", \'\')' for name, _ in given.dimension]
@@ -158,11 +159,15 @@ def main():
         for key in sorted(raw):
             print(json.dumps(shown(given, key, raw[key]), ensure_ascii=False))
         return 0
-    kept = written(given)
+    return max(compare(given, stream, raw) for stream in given.stream)
+
+
+def compare(given, stream, raw):
+    kept = written(given, stream)
     differing = list(differences(given, raw, kept))
     events = lambda rows: int(sum(figures[0] for figures in rows.values()))
     summary = {"rows": len(raw), "events": events(raw), "written": events(kept), "differences": len(differing)}
-    print(json.dumps(summary))
+    print(json.dumps({"stream": stream} | summary))
     for key, want, have in differing[:SHOWN]:
         print(f"- recount {json.dumps(shown(given, key, want), ensure_ascii=False)}", file=sys.stderr)
         print(f"+ minutes {json.dumps(shown(given, key, have), ensure_ascii=False)}", file=sys.stderr)

@@ -28,6 +28,8 @@ pub struct SourceTally {
     pub too_long_lines: u64,
     /// Lines without their end.
     pub partial_lines: u64,
+    /// Lines spoken to ebbd itself: greetings that were turned down.
+    pub control_lines: u64,
     /// Datagrams the kernel dropped.
     pub kernel_datagrams: u64,
 }
@@ -168,7 +170,11 @@ impl Aggregator {
     /// Books what a source's thread knows of lines that never reached a lane.
     pub fn book(&mut self, source: SourceId, now: TimeUs, tally: SourceTally) {
         let mut counts = LedgerCounts {
-            received: tally.dropped_queue_lines + tally.too_long_lines + tally.partial_lines,
+            received: tally.dropped_queue_lines
+                + tally.too_long_lines
+                + tally.partial_lines
+                + tally.control_lines,
+            control: tally.control_lines,
             dropped_queue: tally.dropped_queue_lines,
             kernel_datagrams: tally.kernel_datagrams,
             ..LedgerCounts::default()

@@ -38,11 +38,11 @@ pub(super) struct Positions {
 }
 
 impl Positions {
-    /// Takes in consecutive lines of a connection. The first that are heard of begin its prefix.
+    /// Takes in consecutive lines of a connection, whose lines are numbered from 1.
     pub(super) fn moved(&mut self, position: &Position) {
         let mark = Reached { next_line: position.next_line, end_offset: position.end_offset };
         let conn = self.conns.entry((position.source, position.conn)).or_insert_with(|| Conn {
-            mark: Reached { next_line: position.first_line, end_offset: 0 },
+            mark: Reached { next_line: 1, end_offset: 0 },
             waiting: BTreeMap::new(),
         });
         conn.waiting.insert(position.first_line, mark);

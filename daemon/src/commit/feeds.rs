@@ -85,6 +85,7 @@ fn tally(told: &SourceTold) -> SourceTally {
         dropped_queue_lines: told.dropped_queue_lines,
         too_long_lines: told.too_long_lines,
         partial_lines: told.partial_lines,
+        control_lines: told.control_lines,
         kernel_datagrams: told.kernel_datagrams,
     }
 }

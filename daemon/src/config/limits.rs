@@ -9,7 +9,7 @@ use super::written::Section;
 const MIB: u64 = 1 << 20;
 
 /// Buffers of one lane and its queue.
-const LANE_BYTES: u64 = 8 * MIB;
+const LANE_BYTES: u64 = 12 * MIB;
 /// Bytes of one judged slice: profile, levels, evidence, name.
 const SLICE_BYTES: u64 = 4096;
 /// Bytes of one remembered event id.

@@ -130,8 +130,13 @@ fn expected_origins_are_missing_from_the_start_and_before_any_event_there_is_no_
 #[test]
 fn losses_and_refusals_are_told_in_their_minute_of_arrival() {
     let mut bench = two_known_hosts();
-    let tally =
-        SourceTally { dropped_queue_lines: 30, kernel_datagrams: 10, partial_lines: 1, too_long_lines: 2 };
+    let tally = SourceTally {
+        dropped_queue_lines: 30,
+        kernel_datagrams: 10,
+        partial_lines: 1,
+        too_long_lines: 2,
+        ..SourceTally::default()
+    };
     bench.aggregator.book(SourceId(0), at(910.0), tally);
     let beat = |dropped: u64| vec![format!(r#"{{"ebbd":"heartbeat","origin":"web-1","dropped":{dropped}}}"#)];
     bench.send(0, at(911.0), &beat(5));

@@ -19,6 +19,9 @@ use crate::sys::{Clock, Inherited, ScaledClock};
 
 /// Minutes of the shop before anything happens.
 const CALM_MIN: i32 = 8;
+/// The shop begins to send so many minutes before the daemon is there: however long a start takes, the
+/// daemon's first minute has its orders.
+const BEHIND_MIN: i32 = 2;
 /// Minutes between the deploy and the trouble it makes.
 const DEPLOY_BEFORE_US: i64 = 50_000_000;
 /// Minutes that the outage goes on after its alarm.
@@ -63,9 +66,9 @@ impl Story {
         let clock: Arc<dyn Clock> = Arc::new(ScaledClock::new(start.start(), 60.0 * self.per_second));
         let daemon = self.daemon(&clock)?;
         self.introduce(&daemon);
-        let feeder =
-            Feeder::start(shop, &self.dir.join("events.sock"), Arc::clone(&clock), clock.now().minute())
-                .map_err(|error| format!("cannot send to the daemon: {error}"))?;
+        let first = clock.now().minute().plus(-BEHIND_MIN);
+        let feeder = Feeder::start(shop, &self.dir.join("events.sock"), Arc::clone(&clock), first)
+            .map_err(|error| format!("cannot send to the daemon: {error}"))?;
         let listener = Listener::connect(&self.dir.join("alarms.sock"))
             .map_err(|error| format!("cannot listen to the daemon: {error}"))?;
         let told = Stage { story: self, daemon: &daemon, feeder: &feeder, listener, clock }.play();

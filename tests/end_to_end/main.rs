@@ -1,0 +1,16 @@
+//! The real binary from the outside: events in over every transport, Parquet and alarms out.
+//!
+//! Needs what tests/setup.sh installs: the Python readers in .venv, `nc` of netcat-openbsd.
+
+#![allow(clippy::unwrap_used, reason = "a test target: a panic is a failed test")]
+
+mod alarms;
+mod counting;
+mod crooked;
+mod demo;
+mod mistakes;
+mod readers;
+mod reload;
+mod restart;
+mod support;
+mod wire;
