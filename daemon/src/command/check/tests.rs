@@ -38,8 +38,8 @@ fn the_summary_of_the_defaults() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 312MiB of 1GiB, 2 lanes
-                      base 96MiB, lanes: buffers 16MiB, lanes: series 61.0MiB,
+      memory          at most 320MiB of 1GiB, 2 lanes
+                      base 96MiB, lanes: buffers 24MiB, lanes: series 61.0MiB,
                         committer: series 36.6MiB, connections: partial lines
                         64.0MiB, judge: slices 39.0MiB
     ");
@@ -79,8 +79,8 @@ fn the_summary_of_more() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 450MiB of 1GiB, 2 lanes
-                      base 96MiB, lanes: buffers 16MiB, lanes: series 67.1MiB,
+      memory          at most 458MiB of 1GiB, 2 lanes
+                      base 96MiB, lanes: buffers 24MiB, lanes: series 67.1MiB,
                         committer: series 45.7MiB, connections: partial lines
                         64.0MiB, judge: slices 39.0MiB, event ids 122MiB
     ");
