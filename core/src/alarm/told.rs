@@ -68,13 +68,13 @@ impl Told {
     }
 
     /// Whether a person would see the difference: another slice, suspect or missing source, ten points
-    /// of the percentage (beyond chance), twice the loss, or some minutes passed.
+    /// worse (beyond chance), twice the loss, or some minutes passed. That it gets better is told when it
+    /// recovers: the percentage looks back some minutes and would say less each minute until then.
     pub(super) fn differs(&self, now: &Told) -> bool {
         self.shown != now.shown
             || self.suspect != now.suspect
             || self.missing != now.missing
-            || (self.percent - now.percent).abs()
-                >= POINTS.max(CHANCE * self.percent_error.hypot(now.percent_error))
+            || now.percent - self.percent >= POINTS.max(CHANCE * self.percent_error.hypot(now.percent_error))
             || now.lost >= 2.0 * self.lost.max(1.0)
             || now.minute.0 - self.minute.0 >= REPEAT_MINUTES.max(now.age / REPEAT_SHARE)
     }
