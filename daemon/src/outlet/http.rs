@@ -1,6 +1,7 @@
 //! HTTP, read-only: health, metrics, status, alarms, and a plain page that shows where they are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,12 +13,16 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::guarded::GuardedListener;
 use super::hub::AlarmHub;
 use super::page;
 use crate::telemetry::{Exposition, StatusReport, Telemetry, TextFormat};
 
 /// Records that `/api/v1/alarms` answers beside the open alarms.
 const RECENT_RECORDS: usize = 100;
+
+/// A connection on which nothing moves for this long is closed.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Makes the status report. Called on one of tokio's blocking threads.
 pub type StatusSource = Arc<dyn Fn() -> StatusReport + Send + Sync>;
@@ -58,10 +63,20 @@ impl HttpOutlet {
 }
 
 /// Serves until `stop` becomes true.
-pub async fn serve_http(listener: TcpListener, outlet: HttpOutlet, mut stop: watch::Receiver<bool>) {
+pub async fn serve_http(listener: TcpListener, outlet: HttpOutlet, stop: watch::Receiver<bool>) {
+    serve_within(IDLE, listener, outlet, stop).await;
+}
+
+pub(super) async fn serve_within(
+    idle: Duration,
+    listener: TcpListener,
+    outlet: HttpOutlet,
+    mut stop: watch::Receiver<bool>,
+) {
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
+    let listener = GuardedListener::new(listener, idle);
     if let Err(error) = axum::serve(listener, outlet.router()).with_graceful_shutdown(stopped).await {
         tracing::error!("http: {error}");
     }

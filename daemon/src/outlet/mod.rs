@@ -7,6 +7,7 @@
 mod alarm_socket;
 mod bind;
 mod boot;
+mod guarded;
 mod http;
 mod hub;
 mod page;

@@ -120,6 +120,18 @@ mod tests {
         assert!(one.selection.takes(&line("x", Kind::NoData)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_get_an_answer(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = Request::read(&bytes);
+        }
+
+        #[test]
+        fn any_keys_get_an_answer(key in "since|filter|stream|kind", value in r#"[\[\]{}"0-9a-z:,-]{0,24}"#) {
+            let _ = Request::read(format!("{{\"filter\":{{\"{key}\":{value}}},\"{key}\":{value}}}").as_bytes());
+        }
+    }
+
     #[test]
     fn says_what_is_wrong() {
         let wrong = |text: &str| Request::read(text.as_bytes()).unwrap_err();

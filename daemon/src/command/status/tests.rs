@@ -106,12 +106,14 @@ fn the_streams_come_first_and_all_fits_80_columns() {
 #[test]
 fn trouble_is_not_hidden() {
     let mut report = report();
-    report.degraded = vec!["the disk is full since 13:01 UTC".to_owned()];
+    let words = "the disk is full since 13:01 UTC; counting goes on in memory, acks have stopped";
+    report.degraded = vec![words.to_owned()];
     report.ledger.balances = false;
     report.alarms.clear();
     report.streams[0].complete_to = None;
     let text = status(&report, &TimeZone::UTC);
-    assert!(text.contains("\nDEGRADED  the disk is full since 13:01 UTC\n"), "{text}");
+    assert!(text.contains("\nDEGRADED  the disk is full since 13:01 UTC; counting"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("DOES NOT BALANCE") && text.contains("none open"), "{text}");
     assert!(text.starts_with("orders: 18,204 counted, 0 rejected, no minute complete yet"), "{text}");
 }

@@ -100,8 +100,8 @@ fn ledger(ledger: &LedgerStatus) -> String {
         (ledger.dropped_crash, "lost in a crash"),
     ];
     spent.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
-    let wrong = if ledger.balances { "" } else { "   DOES NOT BALANCE" };
-    let mut parts = vec![format!("{} received = {}{wrong}", grouped(ledger.received), spent.join(" + "))];
+    let mut parts = vec![format!("{} received = {}", grouped(ledger.received), spent.join(" + "))];
+    parts.extend((!ledger.balances).then(|| "DOES NOT BALANCE".to_owned()));
     let reasons = ledger.rejected.iter().map(|(reason, lines)| format!("{reason} {}", grouped(*lines)));
     parts.extend(reasons);
     let beside = [
@@ -166,7 +166,7 @@ fn daemon(report: &StatusReport) -> Vec<String> {
     ]
 }
 
-/// A label and its parts, as many on a line as fit.
+/// A label and its parts, as many on a line as fit; a part that fits no line is broken between words.
 fn labelled(label: &str, parts: &[String]) -> String {
     if parts.is_empty() {
         return String::new();
@@ -174,18 +174,30 @@ fn labelled(label: &str, parts: &[String]) -> String {
     let mut out = format!("{label:<LABEL$}");
     let mut column = LABEL;
     for (at, part) in parts.iter().enumerate() {
-        let length = part.chars().count();
-        if at > 0 && column + 3 + length > COLUMNS {
-            out += &format!("\n{:LABEL$}", "");
-            column = LABEL;
+        if at > 0 && column + 3 + part.chars().count() > COLUMNS {
+            fresh_line(&mut out, &mut column);
         } else if at > 0 {
             out += "   ";
             column += 3;
         }
-        out += part;
-        column += length;
+        for (at, word) in part.split(' ').enumerate() {
+            let length = word.chars().count();
+            if at > 0 && column + 1 + length > COLUMNS {
+                fresh_line(&mut out, &mut column);
+            } else if at > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out += word;
+            column += length;
+        }
     }
     out + "\n"
+}
+
+fn fresh_line(out: &mut String, column: &mut usize) {
+    out.extend(["\n", &" ".repeat(LABEL)]);
+    *column = LABEL;
 }
 
 /// At most `width` characters.

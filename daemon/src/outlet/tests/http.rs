@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Served, quick, record};
 use crate::outlet::HttpOutlet;
+use crate::outlet::http::serve_within;
 use crate::telemetry::StatusReport;
 
 fn served() -> (Served, SocketAddr) {
@@ -70,4 +71,24 @@ fn status_and_alarms_are_json() {
     assert!(status.host == "web-01" && head.contains("application/json"));
     let (code, head, body) = get(address, "/", "");
     assert!(code == 200 && head.contains("text/html") && body.contains("ebbd on web-01"));
+}
+
+#[test]
+fn those_who_say_nothing_make_room() {
+    let (served, address) = served();
+    let quick = TcpListener::bind("127.0.0.1:0").unwrap();
+    quick.set_nonblocking(true).unwrap();
+    let slow = quick.local_addr().unwrap();
+    let status = Arc::new(StatusReport::default);
+    let outlet = HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.telemetry), status);
+    let stop = served.outlets.stopping();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(quick).unwrap();
+        serve_within(Duration::from_millis(300), listener, outlet, stop).await;
+    });
+    let silent: Vec<TcpStream> = (0..130).map(|_| TcpStream::connect(slow).unwrap()).collect();
+    assert_eq!(get(slow, "/healthz", "").0, 200);
+    assert_eq!(get(address, "/healthz", "").0, 200);
+    drop(silent);
 }
