@@ -3,6 +3,7 @@
 //! Each series remembers its last cell, so that an event of a known series in the same minute as the
 //! one before costs no search. Memory is kept from cut to cut; a delta gets exact copies.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datasketches::hll::Coupon;
@@ -186,15 +187,44 @@ impl LaneStream {
     }
 
     fn tidy_coupons(&mut self) {
-        self.coupons.sort_unstable();
+        self.coupons.sort_unstable_by_key(|&(cell, distinct, coupon)| (cell, distinct, shuffled(coupon)));
         self.coupons.dedup();
+    }
+}
+
+/// A coupon's place among those of its cell. It must have nothing to do with the coupon's value: a sketch
+/// estimates by the order in which coupons come, and is up to 7 % too high when they come by value.
+fn shuffled(coupon: Coupon) -> u64 {
+    let mut place = Place(0);
+    coupon.hash(&mut place);
+    place.finish()
+}
+
+/// Takes one number in and gives it its own place.
+struct Place(u64);
+
+impl Hasher for Place {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u64::from(byte));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = u64::from(number);
+    }
+
+    fn finish(&self) -> u64 {
+        mixed(self.0)
     }
 }
 
 /// Spreads two dense numbers over 64 bits. They are ids of our own making, so no seed is needed.
 pub(super) fn cell_hash(series: SeriesId, minute: Minute) -> u64 {
-    let both = u64::from(series.0) << 32 | u64::from(minute.0 as u32);
-    let mixed = (both ^ both >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed(u64::from(series.0) << 32 | u64::from(minute.0 as u32))
+}
+
+/// Each number becomes another one that looks random; no two become the same.
+fn mixed(number: u64) -> u64 {
+    let mixed = (number ^ number >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 
@@ -206,4 +236,29 @@ pub(super) fn add_within_range(total: &mut i64, amount: i64) -> bool {
         *total = sum;
     }
     fits
+}
+
+#[cfg(test)]
+mod tests {
+    use datasketches::hll::{HllSketch, HllType};
+
+    use super::*;
+
+    /// The estimate of a sketch that gets `count` coupons as a cut hands them on.
+    fn estimate(count: u32, seed: u64) -> f64 {
+        let mut lane = LaneStream::new(&StreamSpec::example(), &Limits::default(), 1);
+        (0..count).for_each(|n| lane.note(0, 0, Coupon::from_value(seed << 32 | u64::from(n))));
+        let mut sketch = HllSketch::new(12, HllType::Hll4).unwrap();
+        lane.cut().coupons.iter().for_each(|&(_, _, coupon)| sketch.update_with_coupon(coupon));
+        sketch.estimate()
+    }
+
+    #[test]
+    fn estimates_lean_to_neither_side() {
+        for count in [1_000, 4_000, 30_000] {
+            let errors = (0..40).map(|seed| estimate(count, seed) / f64::from(count) - 1.0);
+            let lean = errors.sum::<f64>() / 40.0;
+            assert!(lean.abs() < 0.01, "{count} distinct values: {lean:+.4} off on average");
+        }
+    }
 }
