@@ -3,7 +3,6 @@
 //! Each series remembers its last cell, so that an event of a known series in the same minute as the
 //! one before costs no search. Memory is kept from cut to cut; a delta gets exact copies.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datasketches::hll::Coupon;
@@ -13,7 +12,7 @@ use super::delta::{CellKey, EventLog, IdEvent, StreamDelta};
 use crate::intern::{Keyed, SeriesTable};
 use crate::model::{Limits, MAX_CELL, Minute, SeriesId, SourceId, StreamSpec};
 
-/// Coupons a lane keeps room for per stream before it drops repeated ones.
+/// Coupons a lane has room for per stream from the beginning.
 const COUPONS: usize = 1 << 14;
 
 /// Where a series was counted last; valid while `epoch` is the current one.
@@ -37,7 +36,8 @@ pub(super) struct LaneStream {
     keys: Vec<CellKey>,
     values: Vec<i64>,
     width: usize,
-    coupons: Vec<(u32, u8, Coupon)>,
+    distincts: u32,
+    coupons: Vec<(u32, Coupon)>,
     events: EventLog,
 }
 
@@ -55,6 +55,7 @@ impl LaneStream {
             keys: Vec::new(),
             values: Vec::new(),
             width: 2 + stream.sums.len(),
+            distincts: stream.distincts.len() as u32,
             coupons: Vec::with_capacity(coupons),
             events: EventLog::default(),
         }
@@ -92,15 +93,9 @@ impl LaneStream {
         add_within_range(&mut self.values[cell as usize * self.width + 2 + sum], amount)
     }
 
-    /// Notes a distinct value of a cell. A full log is freed of what stands in it twice before it grows.
+    /// Notes a distinct value of a cell.
     pub(super) fn note(&mut self, cell: u32, distinct: u8, coupon: Coupon) {
-        if self.coupons.len() == self.coupons.capacity() {
-            self.tidy_coupons();
-            if self.coupons.len() * 4 > self.coupons.capacity() * 3 {
-                self.coupons.reserve(self.coupons.capacity().max(COUPONS));
-            }
-        }
-        self.coupons.push((cell, distinct, coupon));
+        self.coupons.push((cell * self.distincts + u32::from(distinct), coupon));
     }
 
     /// Logs an event that is counted only after deduplication.
@@ -122,7 +117,6 @@ impl LaneStream {
 
     /// What was counted since the last cut; begins anew.
     pub(super) fn cut(&mut self) -> StreamDelta {
-        self.tidy_coupons();
         let known = self.series.len() as u32;
         let delta = StreamDelta {
             generation: self.generation,
@@ -185,36 +179,6 @@ impl LaneStream {
         index.insert_unique(hash(&key), cell, |&cell| hash(&keys[cell as usize]));
         cell
     }
-
-    fn tidy_coupons(&mut self) {
-        self.coupons.sort_unstable_by_key(|&(cell, distinct, coupon)| (cell, distinct, shuffled(coupon)));
-        self.coupons.dedup();
-    }
-}
-
-/// A coupon's place among those of its cell. It must have nothing to do with the coupon's value: a sketch
-/// estimates by the order in which coupons come, and is up to 7 % too high when they come by value.
-fn shuffled(coupon: Coupon) -> u64 {
-    let mut place = Place(0);
-    coupon.hash(&mut place);
-    place.finish()
-}
-
-/// Takes one number in and gives it its own place.
-struct Place(u64);
-
-impl Hasher for Place {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u64::from(byte));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = u64::from(number);
-    }
-
-    fn finish(&self) -> u64 {
-        mixed(self.0)
-    }
 }
 
 /// Spreads two dense numbers over 64 bits. They are ids of our own making, so no seed is needed.
@@ -249,7 +213,7 @@ mod tests {
         let mut lane = LaneStream::new(&StreamSpec::example(), &Limits::default(), 1);
         (0..count).for_each(|n| lane.note(0, 0, Coupon::from_value(seed << 32 | u64::from(n))));
         let mut sketch = HllSketch::new(12, HllType::Hll4).unwrap();
-        lane.cut().coupons.iter().for_each(|&(_, _, coupon)| sketch.update_with_coupon(coupon));
+        lane.cut().coupons.iter().for_each(|&(_, coupon)| sketch.update_with_coupon(coupon));
         sketch.estimate()
     }
 

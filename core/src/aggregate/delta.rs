@@ -55,8 +55,9 @@ pub struct StreamDelta {
     pub cells: Vec<CellKey>,
     /// Per cell: its lines, its weight in millionths, then one amount per sum.
     pub values: Vec<i64>,
-    /// Distinct values as (cell, distinct, coupon), sorted, each once.
-    pub coupons: Vec<(u32, u8, Coupon)>,
+    /// Distinct values in the order in which they came, some of them more than once. The number is
+    /// cell × distincts of the stream + distinct.
+    pub coupons: Vec<(u32, Coupon)>,
     /// Events of a stream with an `id`: they are counted only after deduplication.
     pub events: EventLog,
 }

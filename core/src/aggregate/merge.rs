@@ -157,9 +157,8 @@ impl StreamState {
         refused: &mut Vec<Refused>,
     ) {
         let shape = self.shape;
-        let mut coupons = delta.coupons.iter().peekable();
-        let all = delta.cells.iter().zip(delta.values.chunks_exact(2 + shape.sums));
-        for (at, (key, values)) in all.enumerate() {
+        let mut places = Vec::with_capacity(delta.cells.len());
+        for (key, values) in delta.cells.iter().zip(delta.values.chunks_exact(2 + shape.sums)) {
             let (series, bad_sums) = self.series_of(lane, key.series, when);
             let minute = self.minute(key.minute);
             let cell = minute.cell(series, shape);
@@ -169,9 +168,11 @@ impl StreamState {
                     refused.push(Refused { source: key.source, stream, sum, lines: values[0] as u64 });
                 }
             }
-            while let Some(&(_, distinct, coupon)) = coupons.next_if(|(of, _, _)| *of as usize == at) {
-                minute.note(cell, shape, usize::from(distinct), coupon);
-            }
+            places.push((key.minute, cell));
+        }
+        for &(at, coupon) in &delta.coupons {
+            let (minute, cell) = places[at as usize / shape.distincts];
+            self.minute(minute).note(cell, shape, at as usize % shape.distincts, coupon);
         }
     }
 
