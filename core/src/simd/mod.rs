@@ -1,4 +1,5 @@
-//! Column kernels that the compiler turns into vector code, chosen for this machine at run time.
+//! Column kernels that the compiler turns into vector code, chosen for this machine at run time; asking
+//! for memory ahead of its use.
 //!
 //! In: columns of numbers, bytes. Out: the same columns one minute later, how many lines the bytes have.
 //! Must not know: slices, minutes of the calendar, verdicts. Each kernel has a plain twin in
@@ -10,9 +11,11 @@ mod bank;
 pub mod column;
 mod lines;
 mod log;
+mod prefetch;
 pub mod twin;
 
 pub use bank::step;
 pub use column::{Block, Step};
 pub use lines::count_lines;
 pub use log::{ln, ln1p};
+pub use prefetch::prefetch;
