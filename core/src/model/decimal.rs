@@ -1,5 +1,7 @@
 //! Fixed point: money in minor units, weights in millionths, and the one decimal parser for both.
 
+use super::digits::{POWERS, plain_decimal};
+
 /// A cell of a sum never leaves ±(10^18 − 1), so that it fits `decimal(18, scale)`.
 pub const MAX_CELL: i64 = 999_999_999_999_999_999;
 
@@ -60,12 +62,30 @@ pub enum DecimalError {
 /// # Errors
 /// [`DecimalError::Malformed`] for anything but an optional sign, digits with at most one point and
 /// an optional exponent; [`DecimalError::Overflow`] beyond ±(10^18 − 1).
+#[inline]
 pub fn parse_decimal(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     let (negative, unsigned) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
         Some((b'+', rest)) => (false, rest),
         _ => (false, text),
     };
+    match short_and_exact(unsigned, scale) {
+        Some(magnitude) => Ok(if negative { -magnitude } else { magnitude }),
+        None => any_decimal(negative, unsigned, scale),
+    }
+}
+
+/// What most amounts are: at most 17 bytes, no exponent, no digit beyond `scale`, within a cell.
+#[inline]
+fn short_and_exact(unsigned: &[u8], scale: u8) -> Option<i64> {
+    let (digits, behind_point) = plain_decimal(unsigned)?;
+    let power = u32::from(scale).checked_sub(behind_point)?;
+    let magnitude = digits.checked_mul(*POWERS.get(power as usize)?)?;
+    i64::try_from(magnitude).ok().filter(|&magnitude| magnitude <= MAX_CELL)
+}
+
+/// The general reading of an unsigned text, which decides whatever the short one leaves open.
+fn any_decimal(negative: bool, unsigned: &[u8], scale: u8) -> Result<i64, DecimalError> {
     let (mantissa, exponent) = split_exponent(unsigned)?;
     let magnitude = scaled(mantissa, exponent.saturating_add(i64::from(scale)))?;
     Ok(if negative { -magnitude } else { magnitude })
@@ -131,6 +151,8 @@ fn push_digit(value: i64, digit: i64) -> Result<i64, DecimalError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cents(text: &str) -> Result<i64, DecimalError> {
@@ -166,6 +188,18 @@ mod tests {
         }
         for text in ["1e308", "10000000000000000", "9999999999999999.995", "123456789012345678901"] {
             assert_eq!(cents(text), Err(DecimalError::Overflow), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_reading_says_what_the_general_one_says(
+            text in "[+-]?[0-9]{0,12}\\.?[0-9]{0,8}|[0-9.eE+-]{0,20}",
+            scale in 0u8..20,
+        ) {
+            let (negative, unsigned) = (text.starts_with('-'), text.strip_prefix(['+', '-']));
+            let general = any_decimal(negative, unsigned.unwrap_or(&text).as_bytes(), scale);
+            prop_assert_eq!(parse_decimal(text.as_bytes(), scale), general);
         }
     }
 

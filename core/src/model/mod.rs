@@ -5,6 +5,7 @@
 
 mod completeness;
 mod decimal;
+mod digits;
 mod ids;
 mod ledger;
 mod mark;
@@ -16,6 +17,7 @@ mod time;
 
 pub use completeness::{Completeness, MissingOrigin, SourceMinute, SourceState};
 pub use decimal::{DecimalError, MAX_CELL, Money, Weight, parse_decimal};
+pub use digits::{plain_decimal, whole_number};
 pub use ids::{ConnId, OriginId, SeriesId, SliceId, SourceId, StreamId};
 pub use ledger::{BadFields, Ledger, LedgerCounts, LedgerKey, Reason};
 pub use mark::{Goodbye, Heartbeat, Mark};
