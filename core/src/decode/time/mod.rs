@@ -1,5 +1,7 @@
 //! Times as they stand in lines: numbers told apart by their size, RFC 3339 text, line protocol.
 
+mod quick;
+
 use crate::model::{MICROS_PER_SECOND, TimeUs};
 
 /// Years 0000 to 9999: what can be written back as RFC 3339.
@@ -28,17 +30,26 @@ pub enum TimeUnit {
 /// Reads RFC 3339 with an offset, or a number as text.
 pub fn from_text(text: &str) -> Option<TimeUs> {
     let bytes = text.as_bytes();
-    if bytes.len() >= 20 && bytes[4] == b'-' { rfc3339(bytes) } else { number(bytes) }
+    if bytes.len() >= 20 && bytes[4] == b'-' {
+        quick::rfc3339(bytes).or_else(|| rfc3339(bytes))
+    } else {
+        from_number(text)
+    }
 }
 
 /// Reads a number of seconds, milliseconds, microseconds or nanoseconds, told apart by size:
 /// below 10^11, 10^14, 10^17, and above. Below a microsecond it rounds down.
 pub(super) fn from_number(text: &str) -> Option<TimeUs> {
-    number(text.as_bytes())
+    quick::number(text.as_bytes()).or_else(|| number(text.as_bytes()))
 }
 
 /// Reads a whole number of `unit`s.
 pub(super) fn from_units(text: &str, unit: TimeUnit) -> Option<TimeUs> {
+    let quick = if unit == TimeUnit::Nanos { quick::nanos(text.as_bytes()) } else { None };
+    quick.or_else(|| units(text, unit))
+}
+
+fn units(text: &str, unit: TimeUnit) -> Option<TimeUs> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -200,6 +211,8 @@ fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -282,6 +295,29 @@ mod tests {
             "2026-11-22T13:04:05Zjunk",
         ] {
             assert_eq!(from_text(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_readings_say_what_the_general_ones_say(
+            text in "[0-9]{1,20}|[0-9]{1,12}\\.[0-9]{0,9}|-?[0-9.eE+-]{0,20}",
+            date in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,12})?[Zz]",
+            usual in "20[0-9]{2}-0[1-9]-(0[1-9]|[12][0-9])T[01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{3})?Z",
+            (at, byte) in (0usize..30, any::<u8>()),
+        ) {
+            for text in [text, date, usual] {
+                let mut bytes = text.into_bytes();
+                for broken in [false, true] {
+                    if let Some(place) = bytes.get_mut(at).filter(|_| broken) {
+                        *place = byte & 0x7f;
+                    }
+                    let text = std::str::from_utf8(&bytes).unwrap();
+                    prop_assert_eq!(from_number(text), number(&bytes));
+                    prop_assert_eq!(from_units(text, TimeUnit::Nanos), units(text, TimeUnit::Nanos));
+                    prop_assert!(quick::rfc3339(&bytes).is_none_or(|time| rfc3339(&bytes) == Some(time)), "{}", text);
+                }
+            }
         }
     }
 
