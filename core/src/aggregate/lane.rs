@@ -8,7 +8,7 @@ use datasketches::hll::Coupon;
 use super::cells::LaneStream;
 use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
 use super::tally::{Origins, Tallies, TallyKey};
-use crate::decode::{Block, Decoded, Decoder, Event, SourceSpec, lines};
+use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec};
 use crate::intern::{Keyed, Seeded};
 use crate::model::{
     Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
@@ -110,9 +110,10 @@ impl LaneCounter {
         book.latest_arrival = book.latest_arrival.max(block.arrival);
         let decoder = &mut decoders[block.source.index()];
         let mut consumed = 0;
-        for line in lines(&block.bytes) {
+        let mut lines = Lines::new(&block.bytes);
+        while let Some((line, decoded)) = decoder.next(&mut lines, block.arrival) {
             consumed += 1;
-            book.line(line, decoder.decode(line, block.arrival), whence);
+            book.line(line, decoded, whence);
         }
         book.moved(block, consumed);
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::model::{Goodbye, Heartbeat, Limits, Mark, Reason, Slice, TimeUs};
 
 use super::Decoded;
-use super::event::shorten;
+use super::columns::shorten;
 use super::mapping::CONTROL_KEY;
 use super::time;
 

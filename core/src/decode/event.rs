@@ -1,20 +1,33 @@
-//! An event as its stream sees it: borrowed from the line and the decoder's scratch memory.
+//! An event as its stream sees it: borrowed from the block and the decoder's scratch memory.
 
-use crate::model::{Limits, Money, StreamId, TimeUs, Weight, parse_decimal};
+use crate::model::{Money, StreamId, TimeUs, Weight};
 
-use super::layout::{FieldId, Layout};
-use super::mapping::{StreamPlan, SumPlan};
-use super::record::{Kind, Record, Span, Value};
+use super::columns::{CURRENCIES_AT, Columns, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, ORIGIN_AT, PLACES};
+use super::mapping::StreamPlan;
+use super::record::{ARENA, Span};
 
-/// One event. It dies with the line and with the decoder's next call.
+/// One event. It dies with its block and with the decoder's next call.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    pub(super) line: &'a str,
+    /// From the beginning of the event's line to wherever its block ends.
+    pub(super) text: &'a str,
+    /// Texts that don't stand in the line as they are.
+    pub(super) arena: &'a str,
     pub(super) time: TimeUs,
-    pub(super) layout: &'a Layout,
     pub(super) plan: &'a StreamPlan,
-    pub(super) record: &'a Record,
     pub(super) columns: &'a Columns,
+}
+
+/// A value where it stands: `whole[start..start + len]`, always inside `whole`. What lies around it may
+/// be read, too, so that a short value can be taken with one wide load.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The bytes among which it stands.
+    pub whole: &'a [u8],
+    /// Where it begins.
+    pub start: usize,
+    /// Its length in bytes.
+    pub len: usize,
 }
 
 impl<'a> Event<'a> {
@@ -30,13 +43,18 @@ impl<'a> Event<'a> {
 
     /// How many events it stands for.
     pub fn weight(&self) -> Weight {
-        self.record.weight
+        self.columns.weight
     }
 
     /// The value of dimension `i` in column order; `""` if missing or bad. At most
-    /// [`Limits::VALUE_BYTES`] long.
+    /// [`VALUE_BYTES`](crate::model::Limits::VALUE_BYTES) long.
     pub fn dimension(&self, i: usize) -> &'a str {
-        self.text(self.columns.dimensions.get(i))
+        self.text_at(DIMENSIONS_AT, i, CURRENCIES_AT)
+    }
+
+    /// [`Event::dimension`] where it stands, as bytes.
+    pub fn dimension_place(&self, i: usize) -> Place<'a> {
+        self.place(self.span_at(DIMENSIONS_AT, i, CURRENCIES_AT))
     }
 
     /// The amount of sum `i` in minor units; `None` if missing or bad.
@@ -46,23 +64,42 @@ impl<'a> Event<'a> {
 
     /// The currency of sum `i`: three upper-case letters, or `""` if there is none or it is bad.
     pub fn currency(&self, i: usize) -> &'a str {
-        self.text(self.columns.currencies.get(i))
+        self.text_at(CURRENCIES_AT, i, DISTINCTS_AT)
+    }
+
+    /// [`Event::currency`] where it stands, as bytes.
+    pub fn currency_place(&self, i: usize) -> Place<'a> {
+        self.place(self.span_at(CURRENCIES_AT, i, DISTINCTS_AT))
     }
 
     /// The value of distinct `i`; `None` if missing, empty or bad.
     pub fn distinct(&self, i: usize) -> Option<&'a str> {
-        let text = self.field(*self.plan.distincts.get(i)?);
+        let text = self.text_at(DISTINCTS_AT, i, ORIGIN_AT);
         (!text.is_empty()).then_some(text)
+    }
+
+    /// [`Event::distinct`] where it stands, as bytes; empty if there is none.
+    pub fn distinct_place(&self, i: usize) -> Place<'a> {
+        self.place(self.span_at(DISTINCTS_AT, i, ORIGIN_AT))
     }
 
     /// The sending host; `""` if unnamed.
     pub fn origin(&self) -> &'a str {
-        self.text(Some(&self.columns.origin))
+        self.text_at(ORIGIN_AT, 0, IDS_AT)
+    }
+
+    /// [`Event::origin`] where it stands, as bytes.
+    pub fn origin_place(&self) -> Place<'a> {
+        self.place(self.columns.spans[ORIGIN_AT])
     }
 
     /// Part `i` of the event's identity, whole; `""` if missing.
     pub fn id_part(&self, i: usize) -> &'a str {
-        self.plan.ids.get(i).map_or("", |&field| self.field(field))
+        const HERE: usize = PLACES - IDS_AT;
+        match i.checked_sub(HERE) {
+            None => self.text_at(IDS_AT, i, PLACES),
+            Some(more) => self.text(self.columns.more_ids.get(more).copied().unwrap_or_default()),
+        }
     }
 
     /// Names of dimensions, sums, currencies (`<sum>_currency`) and distincts that could not be used.
@@ -75,130 +112,34 @@ impl<'a> Event<'a> {
         })
     }
 
-    fn text(&self, span: Option<&Span>) -> &'a str {
-        self.record.text(self.line, span.copied().unwrap_or_default())
+    /// The span of column `i` of those that begin at `first` and end before `end`.
+    #[inline(always)]
+    fn span_at(&self, first: usize, i: usize, end: usize) -> Span {
+        if i < end - first { self.columns.spans[first + i] } else { Span::default() }
     }
 
-    fn field(&self, field: FieldId) -> &'a str {
-        self.text(Some(&self.layout.value(self.record, field).span))
-    }
-}
-
-/// What had to be worked out of the values of one event. Reused from line to line.
-#[derive(Debug, Default)]
-pub(super) struct Columns {
-    dimensions: Vec<Span>,
-    amounts: Vec<Option<Money>>,
-    currencies: Vec<Span>,
-    origin: Span,
-    /// Bits by place in [`StreamPlan::names`].
-    bad: u64,
-}
-
-impl Columns {
-    /// Works out the columns of `plan` from `record`.
-    pub(super) fn fill(&mut self, line: &str, layout: &Layout, plan: &StreamPlan, record: &mut Record) {
-        self.dimensions.clear();
-        self.amounts.clear();
-        self.currencies.clear();
-        self.bad = 0;
-        for (i, &field) in plan.dimensions.iter().enumerate() {
-            let value = layout.value(record, field);
-            self.note_composite(value, i);
-            self.dimensions.push(cut(line, record, value.span, Limits::VALUE_BYTES));
-        }
-        for (i, sum) in plan.sums.iter().enumerate() {
-            self.fill_sum(line, layout, plan, (i, sum), record);
-        }
-        for (i, &field) in plan.distincts.iter().enumerate() {
-            self.note_composite(layout.value(record, field), plan.distinct_name(i));
-        }
-        let origin = plan.origin.map(|field| layout.value(record, field).span).unwrap_or_default();
-        self.origin = cut(line, record, origin, Limits::VALUE_BYTES);
+    #[inline(always)]
+    fn text_at(&self, first: usize, i: usize, end: usize) -> &'a str {
+        self.text(self.span_at(first, i, end))
     }
 
-    fn fill_sum(
-        &mut self,
-        line: &str,
-        layout: &Layout,
-        plan: &StreamPlan,
-        (i, sum): (usize, &SumPlan),
-        record: &mut Record,
-    ) {
-        let value = layout.value(record, sum.field);
-        let mut amount = amount(record.text(line, value.span), value.kind, sum.scale);
-        let currency = sum.currency.map(|field| layout.value(record, field)).unwrap_or_default();
-        let currency = currency_code(line, record, currency);
-        if currency.is_none() {
-            self.note(plan.currency_name(i));
-            amount = amount.and_then(|present| if present.is_some() { Err(Bad) } else { Ok(None) });
-        }
-        if amount.is_err() {
-            self.note(plan.sum_name(i));
-        }
-        self.amounts.push(amount.unwrap_or_default());
-        self.currencies.push(currency.unwrap_or_default());
+    #[inline(always)]
+    fn text(&self, span: Span) -> &'a str {
+        let (whole, start) = self.whole(span);
+        whole.get(start..start + span.len()).unwrap_or_default()
     }
 
-    fn note_composite(&mut self, value: Value, name: usize) {
-        if value.kind == Kind::Composite {
-            self.note(name);
-        }
+    #[inline(always)]
+    fn place(&self, span: Span) -> Place<'a> {
+        let (whole, start) = self.whole(span);
+        debug_assert!(start + span.len() <= whole.len(), "spans lie in their text");
+        Place { whole: whole.as_bytes(), start, len: span.len() }
     }
 
-    /// Streams have at most 44 names; what a wrong configuration has beyond 64 goes unnamed.
-    fn note(&mut self, name: usize) {
-        self.bad |= u32::try_from(name).ok().and_then(|bit| 1u64.checked_shl(bit)).unwrap_or(0);
+    /// The text in which a span lies, and where it begins there.
+    #[inline(always)]
+    fn whole(&self, span: Span) -> (&'a str, usize) {
+        let start = span.start();
+        if start >= ARENA { (self.arena, (start - ARENA) as usize) } else { (self.text, start as usize) }
     }
-}
-
-/// A field that is there and can't be used.
-struct Bad;
-
-/// The amount of a value: straight from its digits, no float involved.
-fn amount(text: &str, kind: Kind, scale: u8) -> Result<Option<Money>, Bad> {
-    match kind {
-        Kind::Missing => Ok(None),
-        Kind::Text | Kind::Number => {
-            parse_decimal(text.as_bytes(), scale).map(|units| Some(Money(units))).map_err(|_| Bad)
-        }
-        Kind::Bool | Kind::Composite => Err(Bad),
-    }
-}
-
-/// Three ASCII letters, upper-cased; empty if missing or empty; `None` if bad.
-fn currency_code(line: &str, record: &mut Record, value: Value) -> Option<Span> {
-    if value.kind == Kind::Missing || (value.kind == Kind::Text && value.span.len() == 0) {
-        return Some(Span::default());
-    }
-    let text = record.text(line, value.span).as_bytes();
-    if value.kind != Kind::Text || text.len() != 3 || !text.iter().all(u8::is_ascii_alphabetic) {
-        return None;
-    }
-    if text.iter().all(u8::is_ascii_uppercase) {
-        return Some(value.span);
-    }
-    Some(
-        record.rewrite(line, value.span, |text, arena| {
-            arena.extend(text.chars().map(|c| c.to_ascii_uppercase()))
-        }),
-    )
-}
-
-/// `span`, or where it is longer than `most` bytes its beginning and `…`, `most` bytes at most.
-fn cut(line: &str, record: &mut Record, span: Span, most: usize) -> Span {
-    if span.len() <= most {
-        return span;
-    }
-    record.rewrite(line, span, |text, arena| shorten(text, most, arena))
-}
-
-/// Appends `text` to `out`, cut at a character so that with its `…` it is at most `most` bytes long.
-pub(super) fn shorten(text: &str, most: usize, out: &mut String) {
-    if text.len() <= most {
-        return out.push_str(text);
-    }
-    let end = (0..=most.saturating_sub('…'.len_utf8())).rev().find(|&at| text.is_char_boundary(at));
-    out.push_str(&text[..end.unwrap_or(0)]);
-    out.push('…');
 }

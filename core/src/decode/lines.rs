@@ -1,4 +1,7 @@
 //! Cutting bytes into lines: at LF, without one trailing CR, without empty lines.
+//!
+//! In: a block's bytes. Out: its lines, checked as text for the whole block at once where that can be
+//! done. Must not know: what a line says.
 
 /// The lines of `bytes`. An empty line (nothing, or a lone CR, before its LF) is skipped: it has no
 /// number. Bytes behind the last LF are a line of their own.
@@ -13,9 +16,42 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|line| !line.is_empty())
 }
 
+/// The way of a decoder through the lines of a block.
+#[derive(Clone, Debug)]
+pub struct Lines<'b> {
+    bytes: &'b [u8],
+    /// All of the bytes, if they are text without NUL. Else every line is checked for itself, so that
+    /// only the bad one is refused.
+    text: Option<&'b str>,
+    at: usize,
+}
+
+impl<'b> Lines<'b> {
+    /// At the first line of `bytes`.
+    pub fn new(bytes: &'b [u8]) -> Lines<'b> {
+        let text = simdutf8::basic::from_utf8(bytes).ok();
+        Lines { bytes, text: text.filter(|_| memchr::memchr(0, bytes).is_none()), at: 0 }
+    }
+
+    /// The next line without its end; and all text from its beginning on, if it is checked.
+    pub(super) fn next(&mut self) -> Option<(&'b [u8], Option<&'b str>)> {
+        loop {
+            let start = self.at;
+            let rest = self.bytes.get(start..).filter(|rest| !rest.is_empty())?;
+            let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.at = start + end + 1;
+            let line = &rest[..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                return Some((line, self.text.map(|text| &text[start..])));
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::lines;
+    use super::{Lines, lines};
 
     fn cut(text: &str) -> Vec<&str> {
         lines(text.as_bytes()).map(|line| std::str::from_utf8(line).unwrap()).collect()
@@ -28,5 +64,20 @@ mod tests {
         assert_eq!(cut("\n\r\n\na\n\n"), ["a"]);
         assert_eq!(cut("a\rb"), ["a\rb"]);
         assert!(cut("").is_empty() && cut("\n").is_empty() && cut("\r").is_empty());
+    }
+
+    #[test]
+    fn a_block_has_the_same_lines() {
+        for text in ["", "\n", "a", "a\nb\r\nc", "a\r\r\n", "\n\r\n\na\n\n", "é\n\0\n", "\r", "a\n\r"] {
+            for bytes in [text.as_bytes(), &[text.as_bytes(), b"\n\xff\n"].concat()] {
+                let mut block = Lines::new(bytes);
+                for line in lines(bytes) {
+                    let (got, rest) = block.next().unwrap();
+                    assert_eq!(got, line);
+                    assert!(rest.is_none_or(|rest| rest.as_bytes().starts_with(line)));
+                }
+                assert!(block.next().is_none() && block.next().is_none());
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! Must not know: series, minutes, files, sockets. Nothing here outlives the block it reads.
 
 mod block;
+mod columns;
 mod control;
 mod event;
 mod format;
@@ -21,17 +22,20 @@ mod time;
 
 use crate::model::{Goodbye, Heartbeat, Limits, Mark, Reason, StreamId, StreamSpec, TimeUs};
 
-use event::Columns;
+use columns::Columns;
 use mapping::{Destination, Mapping, StreamPlan};
 use parser::{Outcome, Parse};
 use record::{Kind, LONGEST_LINE, Record, When};
 
 pub use block::Block;
-pub use event::Event;
+pub use event::{Event, Place};
 pub use format::Format;
-pub use lines::lines;
+pub use lines::{Lines, lines};
 pub use source::SourceSpec;
 pub use time::{TimeUnit, from_text as time_from_text};
+
+/// May stand in front of a line's text and is no part of it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What a line is.
 #[derive(Debug)]
@@ -89,24 +93,43 @@ impl Decoder {
 
     /// Reads one line (without its end) that arrived at `arrival`. Never panics, whatever the bytes.
     pub fn decode<'a>(&'a mut self, line: &'a [u8], arrival: TimeUs) -> Decoded<'a> {
-        let read = self.text(line).and_then(|text| self.read(text, arrival).map(|read| (text, read)));
-        match read {
-            Ok((text, Read::Event(stream, time))) => self.event(text, stream, time),
-            Ok((_, Read::Other(decoded))) => decoded,
-            Err(reason) => Decoded::Rejected(reason),
+        if line.len() > self.longest_line {
+            return Decoded::Rejected(Reason::TooLong);
+        }
+        match std::str::from_utf8(line) {
+            Ok(text) if memchr::memchr(0, line).is_none() => self.checked(text, text.len(), arrival),
+            _ => Decoded::Rejected(Reason::BadUtf8),
         }
     }
 
-    /// The line as text, without a byte order mark.
-    fn text<'a>(&self, line: &'a [u8]) -> Result<&'a str, Reason> {
-        if line.len() > self.longest_line {
-            return Err(Reason::TooLong);
+    /// Reads the next line of a block that arrived at `arrival`; `None` behind the last one. Gives the
+    /// line's bytes without its end, too.
+    pub fn next<'a, 'b: 'a>(
+        &'a mut self,
+        lines: &mut Lines<'b>,
+        arrival: TimeUs,
+    ) -> Option<(&'b [u8], Decoded<'a>)> {
+        let (line, rest) = lines.next()?;
+        let decoded = match rest {
+            Some(rest) => self.checked(rest, line.len(), arrival),
+            None => self.decode(line, arrival),
+        };
+        Some((line, decoded))
+    }
+
+    /// Reads the line of `len` bytes with which `rest` begins. It is text without NUL.
+    fn checked<'a>(&'a mut self, rest: &'a str, len: usize, arrival: TimeUs) -> Decoded<'a> {
+        if len > self.longest_line {
+            return Decoded::Rejected(Reason::TooLong);
         }
-        let text = std::str::from_utf8(line).map_err(|_| Reason::BadUtf8)?;
-        if memchr::memchr(0, line).is_some() {
-            return Err(Reason::BadUtf8);
+        let line = &rest[..len];
+        let mark = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
+        let (line, rest) = (&line[mark..], &rest[mark..]);
+        match self.read(line, arrival) {
+            Ok(Read::Event(stream, time)) => self.event(rest, stream, time),
+            Ok(Read::Other(decoded)) => decoded,
+            Err(reason) => Decoded::Rejected(reason),
         }
-        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     fn read(&mut self, line: &str, arrival: TimeUs) -> Result<Read, Reason> {
@@ -142,12 +165,10 @@ impl Decoder {
         }
     }
 
-    fn event<'a>(&'a mut self, line: &'a str, stream: StreamId, time: TimeUs) -> Decoded<'a> {
-        let layout = &self.mapping.layout;
+    fn event<'a>(&'a mut self, text: &'a str, stream: StreamId, time: TimeUs) -> Decoded<'a> {
         let Some(plan) = self.mapping.plan(stream) else { return Decoded::Rejected(Reason::UnknownStream) };
-        self.columns.fill(line, layout, plan, &mut self.record);
-        let (record, columns) = (&self.record, &self.columns);
-        Decoded::Event(Event { line, time, layout, plan, record, columns })
+        self.columns.fill(text, &self.mapping.layout, plan, &mut self.record);
+        Decoded::Event(Event { text, arena: self.record.arena(), time, plan, columns: &self.columns })
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::model::{TimeUs, Weight};
 
 /// Spans from here on lie in the arena, below in the line. Lines are shorter than this.
-const ARENA: u32 = 1 << 30;
+pub(super) const ARENA: u32 = 1 << 30;
 
 /// The longest line that spans can address, whatever `limits.line` says.
 pub(super) const LONGEST_LINE: usize = ARENA as usize;
@@ -26,6 +26,11 @@ impl Span {
     pub(super) fn within(line: &str, part: &str) -> Span {
         let start = (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
         Span::of_line(start, start + part.len())
+    }
+
+    /// Where it begins, from the beginning of the line, or from [`ARENA`] on in the arena.
+    pub(super) fn start(self) -> u32 {
+        self.start
     }
 
     /// Its length in bytes.
@@ -115,6 +120,11 @@ impl Record {
         let (whole, start) =
             if span.start >= ARENA { (self.arena.as_str(), span.start - ARENA) } else { (line, span.start) };
         whole.get(start as usize..(start + span.len) as usize).unwrap_or_default()
+    }
+
+    /// The arena's text.
+    pub(super) fn arena(&self) -> &str {
+        &self.arena
     }
 
     /// Keeps `text` in the arena.
