@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use ebbd_core::detect::{DetectKnobs, Detector};
 use ebbd_core::model::{
-    Completeness, Minute, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec, TimeUs,
+    Completeness, Minute, SealedMinute, SealedRow, SealedRows, SeriesKey, StreamId, StreamSpec, TimeUs,
 };
 use ebbd_core::simd::column::{AGE, COLUMNS, OBSERVED, PROFILE, WEEKS, WIDTH};
 use ebbd_core::simd::{Block, Step, step, twin};
@@ -79,7 +79,7 @@ fn sealed(slices: usize, now: usize, keys: &[Arc<SeriesKey>]) -> SealedMinute {
         stream: StreamId(0),
         minute: Minute(29_843_280 + now as i32),
         revision: 0,
-        earlier: Vec::new(),
+        earlier: SealedRows::default(),
         rows: (0..slices).map(row).collect(),
         completeness: Completeness::whole(),
         sources: Vec::new(),

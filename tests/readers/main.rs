@@ -67,7 +67,7 @@ fn minutes_are_whole_to_the_event_the_cent_and_the_customer() {
     write_all(dir.path());
     let read = answer(&python("read_all.py", &[dir.path().to_str().unwrap()]));
     let minutes = sealed_minutes();
-    let rows: Vec<&SealedRow> = minutes.iter().flatten().flat_map(|m| &m.rows).collect();
+    let rows: Vec<SealedRow> = minutes.iter().flatten().flat_map(|m| m.rows.to_vec()).collect();
     let count: i64 = rows.iter().map(|row| row.count).sum();
     let cents: i64 = rows.iter().map(|row| row.sums[0].0).sum();
     assert_eq!(read["minutes"]["sums"]["count"], count);
@@ -86,12 +86,14 @@ fn a_new_dimension_appears_in_new_files_only() {
     let mut old = StreamSpec::example();
     old.dimensions.remove(1);
     let mut older = (*sealed(1, 0)).clone();
-    for row in &mut older.rows {
+    let mut rows = older.rows.to_vec();
+    for row in &mut rows {
         let mut key = (*row.key).clone();
         key.dimensions =
             key.dimensions.iter().enumerate().filter(|(at, _)| *at != 1).map(|(_, v)| v.clone()).collect();
         row.key = Arc::new(key);
     }
+    older.rows = rows.into();
     for (spec, minute) in [(&old, Arc::new(older)), (&StreamSpec::example(), sealed(1, 1))] {
         let time = minute.minute.start();
         store.add(Dataset::Minutes, "orders", time, |footer, out| {

@@ -84,15 +84,16 @@ fn count(counted: &mut Counted, spec: &StreamSpec, event: &Event<'_>) {
 
 /// Writes what was counted as one revision.
 fn write(store: &mut Store, spec: &StreamSpec, revision: u32, counted: &Counted) {
-    let mut minutes: BTreeMap<Minute, SealedMinute> = BTreeMap::new();
+    let mut minutes: BTreeMap<Minute, Vec<SealedRow>> = BTreeMap::new();
     for ((minute, key), (count, cents, sketch)) in counted {
-        let empty =
-            || SealedMinute { minute: *minute, revision, rows: Vec::new(), ..(*sealed(0, 0)).clone() };
         let sketches = [if sketch.is_empty() { Box::default() } else { sketch.serialize().into() }].into();
         let row = SealedRow { key: key.clone(), count: *count, sums: [Money(*cents)].into(), sketches };
-        minutes.entry(*minute).or_insert_with(empty).rows.push(row);
+        minutes.entry(*minute).or_default().push(row);
     }
-    let minutes: Vec<_> = minutes.into_values().map(Arc::new).collect();
+    let sealed = |(minute, rows): (Minute, Vec<SealedRow>)| {
+        Arc::new(SealedMinute { minute, revision, rows: rows.into(), ..(*sealed(0, 0)).clone() })
+    };
+    let minutes: Vec<_> = minutes.into_iter().map(sealed).collect();
     let time = minutes[0].minute.start();
     store.add(Dataset::Minutes, "orders", time, |footer, out| {
         write_minutes(spec, &minutes, footer, out).unwrap()

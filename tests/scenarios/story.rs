@@ -137,9 +137,11 @@ impl Story {
 
     fn without_the_missing(&self, mut sealed: SealedMinute, offset: i32) -> SealedMinute {
         for part in self.missing.iter().filter(|part| (part.from..part.to).contains(&offset)) {
-            for row in &mut sealed.rows {
+            let mut rows = sealed.rows.to_vec();
+            for row in &mut rows {
                 row.count -= (row.count as f64 * part.share) as i64;
             }
+            sealed.rows = rows.into();
             let since = BEGIN.plus(part.from).start();
             let missing = MissingOrigin { origin: part.origin.clone(), since, share: part.share };
             sealed.completeness.missing.push(missing);

@@ -9,6 +9,7 @@ use super::delta::Sample;
 use super::open::{OpenMinute, Shape};
 use super::position::{Positions, Reached};
 use super::series::StreamSeries;
+use super::sketch::SketchMaker;
 use super::sources::Inventory;
 use crate::decode::SourceSpec;
 use crate::model::{
@@ -49,6 +50,8 @@ pub struct AggregateCounters {
     pub revision_cells: u64,
     /// Keys that were coarsened because too many cells waited, ever.
     pub cell_cap_hits: u64,
+    /// Times that the log of distinct values was full and was put into sketches early, ever.
+    pub distinct_log_spills: u64,
     /// Events that came after their minute was sealed, ever.
     pub late_events: u64,
     /// Event ids that are remembered.
@@ -113,6 +116,7 @@ pub struct Aggregator {
     pub(super) started: Option<TimeUs>,
     pub(super) swept: TimeUs,
     pub(super) counters: AggregateCounters,
+    pub(super) maker: SketchMaker,
 }
 
 impl Aggregator {
@@ -152,6 +156,7 @@ impl Aggregator {
             started: None,
             swept: TimeUs(i64::MIN),
             counters: AggregateCounters::default(),
+            maker: SketchMaker::new(seed),
         }
     }
 

@@ -1,9 +1,17 @@
 //! Merging a delta: names, cells, deduplicated events, the ledger, signs of life.
 
+use std::collections::BTreeMap;
+
+use datasketches::hll::Coupon;
+
 use super::aggregator::{Aggregator, StreamState, WAITING, cells};
 use super::delta::{Control, ControlKind, Delta, Sample, StreamDelta, Tally};
 use super::open::OpenMinute;
-use crate::model::{LedgerCounts, LedgerKey, Minute, SeriesId, SourceId, StreamId, TimeUs};
+use super::sketch::SketchMaker;
+use crate::model::{LedgerCounts, LedgerKey, Minute, SourceId, StreamId, TimeUs};
+
+/// Coupons that a stream's open minutes keep as they came, 8 bytes each, before they are tidied up.
+const LOGGED: usize = if cfg!(test) { 1 << 9 } else { 4 << 20 };
 
 /// Something that could not be added as it is: whose, of which stream, which sum, how many lines.
 struct Refused {
@@ -52,13 +60,17 @@ impl Aggregator {
         let now = self.now.max(tallies.iter().map(|tally| tally.last_arrival).max().unwrap_or(self.now));
         let crowded = 4 * self.limits.series as u64;
         let state = &mut self.streams[stream.index()];
-        state.series.learn(lane, delta);
+        state.series.learn(lane, delta, now);
         state.ever_seen |= !delta.cells.is_empty() || !delta.events.heads.is_empty();
         // Whoever runs a batch takes rows out by himself, before too many wait.
         let crowded = !self.batch && cells(&state.open) + cells(&state.revisions) > crowded;
         self.counters.cell_cap_hits += u64::from(crowded);
-        state.merge_cells(lane, stream, delta, (now, crowded), refused);
-        state.merge_events(lane, stream, delta, (now, crowded), tallies, refused);
+        let when = When { lane, stream, now, crowded };
+        let mut work = Work { when, minutes: Touched::default(), refused };
+        state.merge_cells(delta, &mut work);
+        state.merge_events(delta, &mut work, tallies);
+        state.put_back(work.minutes);
+        self.counters.distinct_log_spills += state.bound_log(&mut self.maker);
     }
 
     fn merge_tally(&mut self, tally: &mut Tally) {
@@ -135,56 +147,79 @@ impl Aggregator {
     }
 }
 
+/// What is the same for a whole delta of a stream.
+#[derive(Clone, Copy)]
+pub(super) struct When {
+    pub(super) lane: u16,
+    stream: StreamId,
+    pub(super) now: TimeUs,
+    /// While too many cells wait, events are counted under coarser series.
+    pub(super) crowded: bool,
+}
+
+/// A delta of a stream being merged, and what comes of it.
+struct Work<'a> {
+    when: When,
+    minutes: Touched,
+    refused: &'a mut Vec<Refused>,
+}
+
+/// The minutes that a delta touches, out of their maps while it is merged.
+#[derive(Default)]
+struct Touched {
+    minutes: Vec<(Minute, OpenMinute)>,
+    places: BTreeMap<Minute, u32>,
+    last: usize,
+}
+
 impl StreamState {
     /// The minute's cells: those of the open minute, or those of its next revision.
-    fn minute(&mut self, minute: Minute) -> &mut OpenMinute {
+    fn minute(&mut self, minute: Minute, touched: &mut Touched) -> usize {
+        if touched.minutes.get(touched.last).is_none_or(|(last, _)| *last != minute) {
+            let next = touched.minutes.len() as u32;
+            touched.last = *touched.places.entry(minute).or_insert(next) as usize;
+            if touched.last == next as usize {
+                let kept = self.minutes_of(minute).remove(&minute).unwrap_or_default();
+                touched.minutes.push((minute, kept));
+            }
+        }
+        touched.last
+    }
+
+    fn put_back(&mut self, touched: Touched) {
+        for (minute, cells) in touched.minutes {
+            self.minutes_of(minute).insert(minute, cells);
+        }
+    }
+
+    fn minutes_of(&mut self, minute: Minute) -> &mut BTreeMap<Minute, OpenMinute> {
         let late = self.next.is_some_and(|next| minute < next);
-        if late { self.revisions.entry(minute).or_default() } else { self.open.entry(minute).or_default() }
+        if late { &mut self.revisions } else { &mut self.open }
     }
 
-    /// The global series of a lane's series; a coarser one while too many cells wait.
-    fn series_of(&mut self, lane: u16, series: SeriesId, (now, crowded): (TimeUs, bool)) -> (SeriesId, u8) {
-        let (id, refused) = self.series.of_lane(lane, series, now);
-        if crowded { (self.series.coarsest(id), refused) } else { (id, refused) }
-    }
-
-    fn merge_cells(
-        &mut self,
-        lane: u16,
-        stream: StreamId,
-        delta: &StreamDelta,
-        when: (TimeUs, bool),
-        refused: &mut Vec<Refused>,
-    ) {
+    fn merge_cells(&mut self, delta: &StreamDelta, work: &mut Work<'_>) {
         let shape = self.shape;
         let mut places = Vec::with_capacity(delta.cells.len());
-        for (key, values) in delta.cells.iter().zip(delta.values.chunks_exact(2 + shape.sums)) {
-            let (series, bad_sums) = self.series_of(lane, key.series, when);
-            let minute = self.minute(key.minute);
-            let cell = minute.cell(series, shape);
-            minute.weigh(cell, shape, values[1]);
-            for (sum, &amount) in values[2..].iter().enumerate().filter(|(_, amount)| **amount != 0) {
-                if bad_sums >> sum & 1 == 1 || !minute.add(cell, shape, sum, amount) {
-                    refused.push(Refused { source: key.source, stream, sum, lines: values[0] as u64 });
+        let mut values = delta.values.chunks_exact(2 + shape.sums);
+        for run in delta.cells.chunk_by(|a, b| a.minute == b.minute) {
+            let at = self.minute(run[0].minute, &mut work.minutes);
+            let minute = &mut work.minutes.minutes[at].1;
+            for (key, values) in run.iter().zip(&mut values) {
+                let (cell, bad_sums) = self.series.cell(key.series, minute, shape, work.when);
+                minute.weigh(cell, shape, values[1]);
+                for (sum, &amount) in values[2..].iter().enumerate().filter(|(_, amount)| **amount != 0) {
+                    if bad_sums >> sum & 1 == 1 || !minute.add(cell, shape, sum, amount) {
+                        let (source, stream, lines) = (key.source, work.when.stream, values[0] as u64);
+                        work.refused.push(Refused { source, stream, sum, lines });
+                    }
                 }
+                places.push((at as u32, (cell * shape.distincts) as u32));
             }
-            places.push((key.minute, cell));
         }
-        for &(at, coupon) in &delta.coupons {
-            let (minute, cell) = places[at as usize / shape.distincts];
-            self.minute(minute).note(cell, shape, at as usize % shape.distincts, coupon);
-        }
+        work.minutes.note(&delta.coupons, &places, shape.distincts as u32);
     }
 
-    fn merge_events(
-        &mut self,
-        lane: u16,
-        stream: StreamId,
-        delta: &StreamDelta,
-        when: (TimeUs, bool),
-        tallies: &mut [Tally],
-        refused: &mut Vec<Refused>,
-    ) {
+    fn merge_events(&mut self, delta: &StreamDelta, work: &mut Work<'_>, tallies: &mut [Tally]) {
         let shape = self.shape;
         for (at, event) in delta.events.heads.iter().enumerate() {
             let tally = &mut tallies[event.tally as usize];
@@ -193,23 +228,59 @@ impl StreamState {
                 tally.counts.duplicate += 1;
                 continue;
             }
-            let source = tally.source;
-            let (series, bad_sums) = self.series_of(lane, event.series, when);
-            let minute = self.minute(event.minute);
-            let cell = minute.cell(series, shape);
+            let place = self.minute(event.minute, &mut work.minutes);
+            let minute = &mut work.minutes.minutes[place].1;
+            let (cell, bad_sums) = self.series.cell(event.series, minute, shape, work.when);
             minute.weigh(cell, shape, event.weight.0);
             let amounts = &delta.events.sums[at * shape.sums..][..shape.sums];
             for (sum, &amount) in amounts.iter().enumerate().filter(|(_, amount)| **amount != 0) {
                 if bad_sums >> sum & 1 == 1 || !minute.add(cell, shape, sum, amount) {
-                    refused.push(Refused { source, stream, sum, lines: 1 });
+                    let (source, stream) = (tally.source, work.when.stream);
+                    work.refused.push(Refused { source, stream, sum, lines: 1 });
                 }
             }
             let coupons = &delta.events.coupons[at * shape.distincts..][..shape.distincts];
-            for (distinct, coupon) in coupons.iter().enumerate() {
-                if let Some(coupon) = coupon {
-                    minute.note(cell, shape, distinct, *coupon);
-                }
+            let place_of = |distinct: usize| (cell * shape.distincts + distinct) as u32;
+            let coupons = coupons.iter().enumerate();
+            minute.distincts.note(coupons.filter_map(|(at, coupon)| Some((place_of(at), (*coupon)?))));
+        }
+    }
+
+    /// Keeps the logs of distinct values bounded, the longest first; says how many were made smaller.
+    fn bound_log(&mut self, maker: &mut SketchMaker) -> u64 {
+        let mut minutes: Vec<&mut OpenMinute> =
+            self.open.values_mut().chain(self.revisions.values_mut()).collect();
+        let mut logged: usize = minutes.iter().map(|minute| minute.distincts.logged()).sum();
+        if logged <= LOGGED {
+            return 0;
+        }
+        minutes.sort_unstable_by_key(|minute| std::cmp::Reverse(minute.distincts.logged()));
+        let mut spills = 0;
+        for minute in minutes.into_iter().take_while(|minute| minute.distincts.logged() > 0) {
+            if logged <= LOGGED / 2 {
+                break;
             }
+            logged -= minute.distincts.logged();
+            minute.tidy(self.shape, maker);
+            spills += 1;
+        }
+        spills
+    }
+}
+
+impl Touched {
+    /// Notes a delta's coupons. `places` are the minute and the first place of each of its cells.
+    fn note(&mut self, coupons: &[(u32, Coupon)], places: &[(u32, u32)], distincts: u32) {
+        if let [(_, only)] = &mut self.minutes[..] {
+            let place = |&(at, coupon): &(u32, Coupon)| {
+                (places[(at / distincts) as usize].1 + at % distincts, coupon)
+            };
+            return only.distincts.note(coupons.iter().map(place));
+        }
+        for &(at, coupon) in coupons {
+            let (minute, first) = places[(at / distincts) as usize];
+            let noted = (first + at % distincts, coupon);
+            self.minutes[minute as usize].1.distincts.note(std::iter::once(noted));
         }
     }
 }

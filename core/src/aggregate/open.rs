@@ -3,30 +3,44 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
+use datasketches::hll::HllSketch;
 use hashbrown::HashTable;
 
-use super::cells::{add_within_range, cell_hash};
+use super::cells::add_within_range;
+use super::distincts::Distincts;
 use super::series::StreamSeries;
+use super::sketch::SketchMaker;
 use super::sources::OriginKey;
-use crate::model::{Minute, Money, SealedRow, SeriesId, Weight};
+use crate::model::{Money, SealedRows, SeriesId, Weight};
 
-/// lgK of every sketch; the format of the datasets is frozen with it.
-const LG_K: u8 = 12;
+/// A minute with at least one cell per so many series finds its cells by array.
+const DENSE: usize = 16;
+/// A minute with fewer than one cell per so many series finds its cells by hash again.
+const SPARSE: usize = 64;
+/// No cell.
+const NONE: u32 = u32::MAX;
 
 /// The cells of one minute. Rows take out what is in it; what comes later goes to later rows.
 #[derive(Debug, Default)]
 pub(super) struct OpenMinute {
-    index: HashTable<u32>,
+    index: Index,
     series: Vec<SeriesId>,
     /// Per cell: weight in millionths, then one amount per sum.
     values: Vec<i64>,
-    /// Per cell and distinct.
-    sketches: Vec<Option<Box<HllSketch>>>,
+    /// By cell × distincts + distinct.
+    pub(super) distincts: Distincts,
     /// Lines by sending host.
     pub(super) lines: BTreeMap<OriginKey, u64>,
     /// Rows that were handed out while the minute was open.
-    pub(super) earlier: Vec<SealedRow>,
+    pub(super) earlier: SealedRows,
+}
+
+/// Where the cell of a series is: memory is in proportion to the cells, however many series there are.
+#[derive(Debug)]
+enum Index {
+    Sparse(HashTable<u32>),
+    /// By series; [`NONE`] for those without a cell.
+    Dense(Vec<u32>),
 }
 
 /// How many sums and distincts a stream's cells have.
@@ -37,18 +51,48 @@ pub(super) struct Shape {
 }
 
 impl OpenMinute {
+    /// The cell of a series, if it has one.
+    pub(super) fn find(&self, series: SeriesId) -> Option<usize> {
+        match &self.index {
+            Index::Dense(cells) => {
+                let cell = cells.get(series.index()).copied().unwrap_or(NONE);
+                (cell != NONE).then_some(cell as usize)
+            }
+            Index::Sparse(cells) => {
+                let same = |&cell: &u32| self.series[cell as usize] == series;
+                cells.find(spread(series), same).map(|&cell| cell as usize)
+            }
+        }
+    }
+
     /// The cell of a series, made if it is new.
     pub(super) fn cell(&mut self, series: SeriesId, shape: Shape) -> usize {
-        let OpenMinute { index, series: all, values, sketches, .. } = self;
-        let hash = |series: SeriesId| cell_hash(series, Minute(0));
-        if let Some(&cell) = index.find(hash(series), |&cell| all[cell as usize] == series) {
-            return cell as usize;
+        self.find(series).unwrap_or_else(|| self.make(series, shape))
+    }
+
+    /// Makes the cell of a series that has none.
+    pub(super) fn make(&mut self, series: SeriesId, shape: Shape) -> usize {
+        let cell = self.series.len();
+        self.series.push(series);
+        self.values.resize(self.values.len() + 1 + shape.sums, 0);
+        let known = series.index() + 1;
+        match &mut self.index {
+            Index::Dense(cells) if known > cells.len() && known > SPARSE * (cell + 1) => self.reindex(),
+            Index::Dense(cells) => {
+                if known > cells.len() {
+                    cells.resize(known, NONE);
+                }
+                cells[series.index()] = cell as u32;
+            }
+            Index::Sparse(cells) => {
+                let all = &self.series;
+                cells.insert_unique(spread(series), cell as u32, |&cell| spread(all[cell as usize]));
+                // Looked at each time the cells have doubled.
+                if self.series.len().is_power_of_two() {
+                    self.reindex();
+                }
+            }
         }
-        let cell = all.len();
-        all.push(series);
-        values.resize(values.len() + 1 + shape.sums, 0);
-        sketches.resize_with(sketches.len() + shape.distincts, || None);
-        index.insert_unique(hash(series), cell as u32, |&cell| hash(all[cell as usize]));
         cell
     }
 
@@ -63,31 +107,30 @@ impl OpenMinute {
         add_within_range(&mut self.values[cell * (1 + shape.sums) + 1 + sum], amount)
     }
 
-    /// Notes a distinct value.
-    pub(super) fn note(&mut self, cell: usize, shape: Shape, distinct: usize, coupon: Coupon) {
-        let sketch = &mut self.sketches[cell * shape.distincts + distinct];
-        sketch.get_or_insert_with(|| Box::new(empty_sketch())).update_with_coupon(coupon);
-    }
-
     /// Adds a sketch that was saved.
     pub(super) fn unite(&mut self, cell: usize, shape: Shape, distinct: usize, sketch: HllSketch) {
-        let mine = &mut self.sketches[cell * shape.distincts + distinct];
-        *mine = Some(Box::new(match mine.take() {
-            None => sketch,
-            Some(mine) => union(&mine, &sketch),
-        }));
+        self.distincts.unite((cell * shape.distincts + distinct) as u32, sketch);
     }
 
-    /// Every cell: its series, its weight and amounts, its sketches.
-    pub(super) fn cells(
-        &self,
-        shape: Shape,
-    ) -> impl Iterator<Item = (SeriesId, &[i64], &[Option<Box<HllSketch>>])> {
-        let width = 1 + shape.sums;
-        self.series.iter().enumerate().map(move |(cell, &series)| {
-            let sketches = &self.sketches[cell * shape.distincts..][..shape.distincts];
-            (series, &self.values[cell * width..][..width], sketches)
-        })
+    /// Makes the log of distinct values smaller.
+    pub(super) fn tidy(&mut self, shape: Shape, maker: &mut SketchMaker) {
+        self.distincts.tidy(self.series.len() * shape.distincts, maker);
+    }
+
+    /// Calls `take` with every cell: its series, its weight and amounts, its serialised sketches.
+    pub(super) fn each_cell(&self, shape: Shape, mut take: impl FnMut(SeriesId, &[i64], Vec<Vec<u8>>)) {
+        let mut maker = SketchMaker::new(0);
+        let distincts = self.distincts.gather(self.series.len() * shape.distincts);
+        let mut sketch = |place: usize| {
+            let mut bytes = Vec::new();
+            distincts.append(place as u32, &mut maker, &mut bytes);
+            bytes
+        };
+        let values = self.values.chunks_exact(1 + shape.sums);
+        for (cell, (&series, values)) in self.series.iter().zip(values).enumerate() {
+            let first = cell * shape.distincts;
+            take(series, values, (first..first + shape.distincts).map(&mut sketch).collect());
+        }
     }
 
     /// Series with a cell.
@@ -96,21 +139,30 @@ impl OpenMinute {
     }
 
     /// Takes everything out as rows sorted by key. Fractions of events are carried on per series.
-    pub(super) fn take_rows(&mut self, shape: Shape, series: &mut StreamSeries) -> Vec<SealedRow> {
-        let mut rows: Vec<SealedRow> = Vec::with_capacity(self.series.len());
-        for (id, values, sketches) in self.cells(shape) {
+    pub(super) fn take_rows(
+        &mut self,
+        shape: Shape,
+        series: &mut StreamSeries,
+        maker: &mut SketchMaker,
+    ) -> SealedRows {
+        let mut rows = SealedRows::with_shape(shape.sums, shape.distincts, self.series.len());
+        let distincts = self.distincts.gather(self.series.len() * shape.distincts);
+        for cell in self.in_order(series) {
+            let id = self.series[cell as usize];
+            let values = &self.values[cell as usize * (1 + shape.sums)..][..1 + shape.sums];
             let count = series.whole_events(id, Weight(values[0]));
-            let row = SealedRow {
-                key: Arc::clone(series.key(id)),
-                count,
-                sums: values[1..].iter().map(|&amount| Money(amount)).collect(),
-                sketches: sketches.iter().map(serialised).collect(),
-            };
-            if holds_something(&row) {
-                rows.push(row);
+            let first = cell * shape.distincts as u32;
+            // A row of nothing (a fraction of an event that is carried on) is not worth writing.
+            let some = count != 0
+                || values[1..].iter().any(|&amount| amount != 0)
+                || (first..first + shape.distincts as u32).any(|place| !distincts.is_empty(place));
+            if some {
+                let sums = values[1..].iter().map(|&amount| Money(amount));
+                rows.add(Arc::clone(series.key(id)), count, sums, |at, bytes| {
+                    distincts.append(first + at as u32, maker, bytes);
+                });
             }
         }
-        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         self.clear_cells();
         rows
     }
@@ -120,39 +172,86 @@ impl OpenMinute {
         for series in &mut self.series {
             *series = new_ids[series.index()].expect("series with cells are kept");
         }
-        self.index.clear();
-        let OpenMinute { index, series: all, .. } = self;
-        for (cell, &series) in all.iter().enumerate() {
-            index.insert_unique(cell_hash(series, Minute(0)), cell as u32, |&cell| {
-                cell_hash(all[cell as usize], Minute(0))
-            });
+        self.reindex();
+    }
+
+    /// The cells by the order of their series' keys.
+    fn in_order(&self, series: &mut StreamSeries) -> Vec<u32> {
+        let order = series.order();
+        if self.series.len() * DENSE >= order.sorted().len() {
+            let found = order.sorted().iter().filter_map(|&id| self.find(id));
+            return found.map(|cell| cell as u32).collect();
+        }
+        let mut cells: Vec<u32> = (0..self.series.len() as u32).collect();
+        cells.sort_unstable_by_key(|&cell| order.place(self.series[cell as usize]));
+        cells
+    }
+
+    /// Builds the index anew, in the form that fits the cells.
+    fn reindex(&mut self) {
+        let known = self.series.iter().map(|series| series.index() + 1).max().unwrap_or(0);
+        if self.series.len() * DENSE >= known {
+            let mut cells = vec![NONE; known];
+            (0..).zip(&self.series).for_each(|(cell, series)| cells[series.index()] = cell);
+            self.index = Index::Dense(cells);
+        } else {
+            let mut cells = HashTable::with_capacity(self.series.len() + 1);
+            for (cell, &series) in (0..).zip(&self.series) {
+                let all = &self.series;
+                cells.insert_unique(spread(series), cell, |&cell: &u32| spread(all[cell as usize]));
+            }
+            self.index = Index::Sparse(cells);
         }
     }
 
     fn clear_cells(&mut self) {
-        self.index.clear();
-        self.series.clear();
-        self.values.clear();
-        self.sketches.clear();
+        self.index = Index::default();
+        self.series = Vec::new();
+        self.values = Vec::new();
+        self.distincts.clear();
     }
 }
 
-fn empty_sketch() -> HllSketch {
-    HllSketch::new(LG_K, HllType::Hll4).expect("12 is a valid lgK")
+impl Default for Index {
+    fn default() -> Index {
+        Index::Sparse(HashTable::new())
+    }
 }
 
-fn union(one: &HllSketch, other: &HllSketch) -> HllSketch {
-    let mut union = HllUnion::new(LG_K).expect("12 is a valid lgK");
-    union.update(one);
-    union.update(other);
-    union.to_sketch(HllType::Hll4)
+/// Spreads a dense id over 64 bits. It is of our own making, so no seed is needed.
+fn spread(series: SeriesId) -> u64 {
+    let mixed = u64::from(series.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 29
 }
 
-fn serialised(sketch: &Option<Box<HllSketch>>) -> Box<[u8]> {
-    sketch.as_ref().map(|sketch| sketch.serialize().into_boxed_slice()).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
 
-/// A row of nothing (a fraction of an event that is carried on) is not worth writing.
-fn holds_something(row: &SealedRow) -> bool {
-    row.count != 0 || row.sums.iter().any(|sum| sum.0 != 0) || row.sketches.iter().any(|s| !s.is_empty())
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHAPE: Shape = Shape { sums: 0, distincts: 0 };
+
+    proptest! {
+        #[test]
+        fn a_series_has_one_cell_however_they_are_found(
+            ids in prop::collection::vec(prop_oneof![0..200u32, 0..5_000u32, 0..2_000_000u32], 0..600),
+        ) {
+            let (mut minute, mut plain) = (OpenMinute::default(), HashMap::new());
+            for id in ids {
+                let next = plain.len();
+                let cell = *plain.entry(id).or_insert(next);
+                prop_assert_eq!(minute.cell(SeriesId(id), SHAPE), cell);
+                if let Index::Dense(cells) = &minute.index {
+                    prop_assert!(cells.len() <= SPARSE * (minute.series.len() + 1));
+                }
+            }
+            for (id, cell) in plain {
+                prop_assert_eq!(minute.find(SeriesId(id)), Some(cell));
+                prop_assert_eq!(minute.find(SeriesId(id + 3_000_000)), None);
+            }
+        }
+    }
 }

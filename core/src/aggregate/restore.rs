@@ -211,15 +211,17 @@ fn restore_minute(
             open.unite(cell, shape, distinct, sketch);
         }
     }
+    let mut earlier = Vec::with_capacity(saved.earlier.len());
     for saved in &saved.earlier {
         let sketches = columns.sketches(saved)?.into_iter().map(Vec::into_boxed_slice);
-        open.earlier.push(SealedRow {
+        earlier.push(SealedRow {
             key: Arc::clone(key_of(saved)?),
             count: saved.values.first().copied().unwrap_or(0),
             sums: columns.amounts(&saved.values).map(Money).collect(),
             sketches: sketches.collect(),
         });
     }
+    open.earlier = earlier.into();
     let lines = saved.lines.iter().filter_map(|(source, origin, lines)| {
         Some(((places.source(*source)?, Arc::from(origin.as_str())), *lines))
     });

@@ -10,7 +10,7 @@ use super::state::{
     AggregateState, CellSaved, HabitSaved, LedgerSaved, MinuteSaved, OriginSaved, StreamSaved, VERSION,
     to_hex,
 };
-use crate::model::{LedgerCounts, LedgerKey, Minute, Reason, SealedRow, SeriesKey, SourceId, StreamSpec};
+use crate::model::{LedgerCounts, LedgerKey, Minute, Reason, RowView, SeriesKey, SourceId, StreamSpec};
 
 /// The keys that are referred to, each once, by the place at which it was first met.
 #[derive(Default)]
@@ -76,15 +76,11 @@ fn save_stream(state: &StreamState, spec: &StreamSpec) -> StreamSaved {
 }
 
 fn save_minute(state: &StreamState, minute: Minute, open: &OpenMinute, keys: &mut KeyList) -> MinuteSaved {
-    let cells = open.cells(state.shape).map(|(series, values, sketches)| CellSaved {
-        key: keys.place(state.series.key(series)),
-        values: values.to_vec(),
-        sketches: sketches
-            .iter()
-            .map(|sketch| sketch.as_ref().map(|sketch| to_hex(&sketch.serialize())).unwrap_or_default())
-            .collect(),
+    let mut cells = Vec::with_capacity(open.series().len());
+    open.each_cell(state.shape, |series, values, sketches| {
+        let (key, values) = (keys.place(state.series.key(series)), values.to_vec());
+        cells.push(CellSaved { key, values, sketches: sketches.iter().map(|s| to_hex(s)).collect() });
     });
-    let cells = cells.collect();
     let lines = open.lines.iter().map(|((source, origin), &lines)| (source.0, origin.to_string(), lines));
     MinuteSaved {
         minute,
@@ -94,11 +90,11 @@ fn save_minute(state: &StreamState, minute: Minute, open: &OpenMinute, keys: &mu
     }
 }
 
-fn save_row(row: &SealedRow, keys: &mut KeyList) -> CellSaved {
+fn save_row(row: RowView<'_>, keys: &mut KeyList) -> CellSaved {
     CellSaved {
-        key: keys.place(&row.key),
+        key: keys.place(row.key),
         values: std::iter::once(row.count).chain(row.sums.iter().map(|sum| sum.0)).collect(),
-        sketches: row.sketches.iter().map(|sketch| to_hex(sketch)).collect(),
+        sketches: row.sketches.iter().map(to_hex).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use super::aggregator::{Aggregator, StreamState};
 use super::open::OpenMinute;
 use super::watermark::{Question, assess};
 use crate::model::{
-    Completeness, MICROS_PER_MINUTE, Minute, SealedMinute, SealedRow, SourceMinute, SourceState, StreamId,
+    Completeness, MICROS_PER_MINUTE, Minute, SealedMinute, SealedRows, SourceMinute, SourceState, StreamId,
     TimeUs,
 };
 
@@ -49,7 +49,7 @@ impl Aggregator {
         let mut revisions = Vec::new();
         for (at, state) in self.streams.iter_mut().enumerate() {
             for (minute, mut late) in std::mem::take(&mut state.revisions) {
-                let rows = late.take_rows(state.shape, &mut state.series);
+                let rows = late.take_rows(state.shape, &mut state.series, &mut self.maker);
                 if rows.is_empty() {
                     continue;
                 }
@@ -60,7 +60,7 @@ impl Aggregator {
                     minute,
                     revision,
                     rows,
-                    earlier: Vec::new(),
+                    earlier: SealedRows::default(),
                     completeness,
                     sources: Vec::new(),
                     sealed_at: self.now,
@@ -79,14 +79,14 @@ impl Aggregator {
             for minute in minutes {
                 let state = &mut self.streams[stream.index()];
                 let Some(mut open) = state.open.remove(&minute) else { continue };
-                let rows = open.take_rows(state.shape, &mut state.series);
+                let rows = open.take_rows(state.shape, &mut state.series, &mut self.maker);
                 let (sources, completeness) = self.known_of(stream, minute, &open);
                 if !self.batch {
-                    open.earlier.extend(rows.iter().cloned());
+                    open.earlier.extend(&rows);
                     self.streams[stream.index()].open.insert(minute, open);
                 }
                 if !rows.is_empty() {
-                    let (revision, earlier, sealed_at) = (0, Vec::new(), self.now);
+                    let (revision, earlier, sealed_at) = (0, SealedRows::default(), self.now);
                     taken.push(SealedMinute {
                         stream,
                         minute,
@@ -117,13 +117,13 @@ impl Aggregator {
         let state = &mut self.streams[stream.index()];
         let mut open = state.open.remove(&minute).unwrap_or_default();
         state.next = Some(minute.next());
-        let rows = open.take_rows(state.shape, &mut state.series);
+        let rows = open.take_rows(state.shape, &mut state.series, &mut self.maker);
         let (sources, completeness) = self.known_of(stream, minute, &open);
         if !completeness.no_data && self.down_fraction(minute) == 0.0 {
             self.learn_rates(stream, &open, &sources);
         }
         let earlier = std::mem::take(&mut open.earlier);
-        let events = rows.iter().chain(&earlier).map(|row| row.count).sum();
+        let events = rows.events() + earlier.events();
         self.streams[stream.index()].close(minute, events);
         SealedMinute {
             stream,
@@ -220,8 +220,8 @@ impl StreamState {
     }
 
     /// The number of a sealed minute's next revision, and the share of its events that these rows are.
-    fn revise(&mut self, minute: Minute, rows: &[SealedRow]) -> (u32, f64) {
-        let events: i64 = rows.iter().map(|row| row.count).sum();
+    fn revise(&mut self, minute: Minute, rows: &SealedRows) -> (u32, f64) {
+        let events = rows.events();
         let closed = self.closed.entry(minute).or_default();
         closed.revision += 1;
         closed.events += events;

@@ -1,12 +1,16 @@
 //! The series of a stream where all lanes meet: global ids, what each lane calls them, fractions of
 //! events that are carried on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::intern::SeriesTable;
 use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec, TimeUs, Weight};
 
 use super::delta::StreamDelta;
+use super::merge::When;
+use super::open::{OpenMinute, Shape};
+use super::order::Order;
 
 /// No global id yet, or none any more.
 const UNMAPPED: SeriesId = SeriesId(u32::MAX);
@@ -15,9 +19,10 @@ const UNMAPPED: SeriesId = SeriesId(u32::MAX);
 #[derive(Debug, Default)]
 struct LaneNames {
     generation: u32,
-    keys: Vec<Arc<SeriesKey>>,
     /// Global id and refused sums, by the lane's id.
     ids: Vec<(SeriesId, u8)>,
+    /// Keys of the lane's series whose global series was forgotten.
+    lost: HashMap<u32, Arc<SeriesKey>>,
 }
 
 /// The global series of one stream.
@@ -26,7 +31,9 @@ pub(super) struct StreamSeries {
     table: SeriesTable,
     keys: Vec<Arc<SeriesKey>>,
     carries: Vec<i64>,
+    /// When each last got a cell.
     used: Vec<TimeUs>,
+    order: Order,
     lanes: Vec<LaneNames>,
 }
 
@@ -37,12 +44,13 @@ impl StreamSeries {
             keys: Vec::new(),
             carries: Vec::new(),
             used: Vec::new(),
+            order: Order::default(),
             lanes: Vec::new(),
         }
     }
 
     /// Learns the names that a delta brings.
-    pub(super) fn learn(&mut self, lane: u16, delta: &StreamDelta) {
+    pub(super) fn learn(&mut self, lane: u16, delta: &StreamDelta, now: TimeUs) {
         let lane = usize::from(lane);
         if lane >= self.lanes.len() {
             self.lanes.resize_with(lane + 1, LaneNames::default);
@@ -51,30 +59,63 @@ impl StreamSeries {
         if names.generation != delta.generation {
             *names = LaneNames { generation: delta.generation, ..LaneNames::default() };
         }
-        names.keys.truncate(delta.first_new as usize);
         names.ids.truncate(delta.first_new as usize);
-        names.keys.extend(delta.new_series.iter().cloned());
-        names.ids.resize(names.keys.len(), (UNMAPPED, 0));
+        names.lost.retain(|series, _| *series < delta.first_new);
+        for key in &delta.new_series {
+            let found = self.intern(key, now);
+            self.lanes[lane].ids.push(found);
+        }
     }
 
     /// The global series of a lane's series, and the sums that can't be kept for it.
-    pub(super) fn of_lane(&mut self, lane: u16, series: SeriesId, now: TimeUs) -> (SeriesId, u8) {
-        let names = &mut self.lanes[usize::from(lane)];
-        let (id, refused) = names.ids[series.index()];
-        if id != UNMAPPED {
-            self.used[id.index()] = now;
-            return (id, refused);
-        }
-        let key = Arc::clone(&names.keys[series.index()]);
-        let found = self.intern(&key, now);
+    fn of_lane(&mut self, lane: u16, series: SeriesId, now: TimeUs) -> (SeriesId, u8) {
+        let found = self.lanes[usize::from(lane)].ids[series.index()];
+        if found.0 == UNMAPPED { self.find_again(lane, series, now) } else { found }
+    }
+
+    #[cold]
+    fn find_again(&mut self, lane: u16, series: SeriesId, now: TimeUs) -> (SeriesId, u8) {
+        let key = self.lanes[usize::from(lane)].lost.remove(&series.0);
+        let found = self.intern(&key.expect("the key of a forgotten series is kept"), now);
         self.lanes[usize::from(lane)].ids[series.index()] = found;
         found
     }
 
+    /// The cell of a lane's series in a minute, and the sums that can't be kept in it.
+    pub(super) fn cell(
+        &mut self,
+        series: SeriesId,
+        minute: &mut OpenMinute,
+        shape: Shape,
+        when: When,
+    ) -> (usize, u8) {
+        let (mut id, refused) = self.of_lane(when.lane, series, when.now);
+        if when.crowded {
+            id = self.coarsest(id);
+        }
+        let cell = minute.find(id).unwrap_or_else(|| {
+            self.used[id.index()] = when.now;
+            minute.make(id, shape)
+        });
+        (cell, refused)
+    }
+
+    /// The order of all series by key.
+    pub(super) fn order(&mut self) -> &Order {
+        self.order.refresh(&self.keys);
+        &self.order
+    }
+
     /// The global series of a key, and the sums that can't be kept for it.
     pub(super) fn intern(&mut self, key: &Arc<SeriesKey>, now: TimeUs) -> (SeriesId, u8) {
+        let cap_hits = self.table.cap_hits();
         let found = self.table.intern(&**key);
-        self.adopt_new(key);
+        // A key that met no limit is the very key of its series.
+        let whole = found.refused_sums == 0 && self.table.cap_hits() == cap_hits;
+        if whole && found.id.index() == self.keys.len() {
+            self.adopt(Arc::clone(key));
+        }
+        self.adopt_new();
         self.used[found.id.index()] = now;
         (found.id, found.refused_sums)
     }
@@ -82,8 +123,7 @@ impl StreamSeries {
     /// The coarsest series above `id`: where it is counted while too many cells wait.
     pub(super) fn coarsest(&mut self, id: SeriesId) -> SeriesId {
         let coarse = self.table.coarsest(id);
-        self.adopt_new(&Arc::clone(&self.keys[id.index()]));
-        self.used[coarse.index()] = self.used[id.index()];
+        self.adopt_new();
         coarse
     }
 
@@ -142,23 +182,33 @@ impl StreamSeries {
             }
         }
         let new_ids = self.table.retain(|id| keep[id.index()]);
-        self.keys = kept(&self.keys, &keep);
+        let old_keys = std::mem::take(&mut self.keys);
+        self.keys = kept(&old_keys, &keep);
         self.carries = kept(&self.carries, &keep);
         self.used = kept(&self.used, &keep);
-        for (id, _) in self.lanes.iter_mut().flat_map(|lane| &mut lane.ids) {
-            *id = new_ids.get(id.index()).copied().flatten().unwrap_or(UNMAPPED);
+        self.order.clear();
+        for lane in &mut self.lanes {
+            for (series, (id, _)) in (0..).zip(&mut lane.ids).filter(|(_, (id, _))| *id != UNMAPPED) {
+                let old = std::mem::replace(id, new_ids[id.index()].unwrap_or(UNMAPPED));
+                if *id == UNMAPPED {
+                    lane.lost.insert(series, Arc::clone(&old_keys[old.index()]));
+                }
+            }
         }
         new_ids
     }
 
-    /// Gives columns to what the table has just made. `key` is shared if it is the very key.
-    fn adopt_new(&mut self, key: &Arc<SeriesKey>) {
+    /// Gives columns to what the table has just made beside the key that was asked for.
+    fn adopt_new(&mut self) {
         for at in self.keys.len()..self.table.len() {
-            let made = self.table.key(SeriesId(at as u32));
-            self.keys.push(if made == **key { Arc::clone(key) } else { Arc::new(made) });
-            self.carries.push(0);
-            self.used.push(TimeUs(i64::MIN));
+            self.adopt(Arc::new(self.table.key(SeriesId(at as u32))));
         }
+    }
+
+    fn adopt(&mut self, key: Arc<SeriesKey>) {
+        self.keys.push(key);
+        self.carries.push(0);
+        self.used.push(TimeUs(i64::MIN));
     }
 }
 

@@ -10,8 +10,8 @@ use datasketches::hll::{HllSketch, HllType, HllUnion};
 
 use crate::decode::{Decoded, Decoder, Event, SourceSpec, lines};
 use crate::model::{
-    Ledger, LedgerKey, Limits, Minute, Reason, SealedMinute, SealedRow, SourceId, StreamId, StreamSpec,
-    TimeUs, Weight,
+    Ledger, LedgerKey, Limits, Minute, Reason, RowView, SealedMinute, SourceId, StreamId, StreamSpec, TimeUs,
+    Weight,
 };
 
 /// A key as plain texts: dimension values and currencies.
@@ -138,14 +138,15 @@ struct Added {
 }
 
 impl Added {
-    fn add(&mut self, row: &SealedRow) {
+    fn add(&mut self, row: RowView<'_>) {
         self.count += row.count;
         self.sums.resize(row.sums.len(), 0);
-        for (sum, amount) in self.sums.iter_mut().zip(&row.sums) {
+        for (sum, amount) in self.sums.iter_mut().zip(row.sums) {
             *sum += i128::from(amount.0);
         }
         self.sketches.resize(row.sketches.len(), None);
-        for (mine, bytes) in self.sketches.iter_mut().zip(&row.sketches).filter(|(_, b)| !b.is_empty()) {
+        for (mine, bytes) in self.sketches.iter_mut().zip(row.sketches.iter()).filter(|(_, b)| !b.is_empty())
+        {
             let sketch = HllSketch::deserialize(bytes).ok();
             *mine = match (mine.take(), sketch) {
                 (Some(mine), Some(more)) => united(&mine, &more),

@@ -8,7 +8,7 @@ use datasketches::hll::{HllSketch, HllType};
 use super::schema::{Kind, Layout};
 use super::writer::Rows;
 use super::{ColumnsError, Dataset, Footer, Written};
-use crate::model::{SealedMinute, SealedRow, StreamSpec};
+use crate::model::{RowView, SealedMinute, StreamSpec};
 
 /// Size of the sketches, as log2 of their registers.
 pub(super) const SKETCH_LGK: u8 = 12;
@@ -28,44 +28,51 @@ pub fn write_minutes<W: Write + Send>(
     let empty_sketch = empty_sketch();
     let mut order: Vec<&SealedMinute> = minutes.iter().map(Arc::as_ref).collect();
     order.sort_by_key(|sealed| (sealed.minute, sealed.revision));
+    let host = Arc::from(footer.host.as_str());
+    let mut push = |sealed: &SealedMinute, row: RowView<'_>| {
+        check_shape(spec, row)?;
+        push_row(&mut file, sealed, row, &empty_sketch, &host)
+    };
     for same_minute in order.chunk_by(|a, b| a.minute == b.minute) {
-        for (sealed, row) in sorted_rows(same_minute) {
-            check_shape(spec, row)?;
-            push_row(&mut file, sealed, row, &empty_sketch, &footer.host)?;
+        match same_minute {
+            [only] => only.rows.iter().try_for_each(|row| push(only, row))?,
+            revisions => {
+                sorted_rows(revisions).into_iter().try_for_each(|(sealed, row)| push(sealed, row))?
+            }
         }
     }
     file.finish()
 }
 
 /// The rows of one minute's revisions, in the order of the file.
-fn sorted_rows<'a>(revisions: &[&'a SealedMinute]) -> Vec<(&'a SealedMinute, &'a SealedRow)> {
+fn sorted_rows<'a>(revisions: &[&'a SealedMinute]) -> Vec<(&'a SealedMinute, RowView<'a>)> {
     let mut rows: Vec<_> = revisions.iter().flat_map(|&s| s.rows.iter().map(move |row| (s, row))).collect();
-    rows.sort_by(|(s, a), (t, b)| (&a.key, s.revision).cmp(&(&b.key, t.revision)));
+    rows.sort_by(|(s, a), (t, b)| (a.key, s.revision).cmp(&(b.key, t.revision)));
     rows
 }
 
 fn push_row<W: Write + Send>(
     file: &mut Rows<W>,
     sealed: &SealedMinute,
-    row: &SealedRow,
+    row: RowView<'_>,
     empty_sketch: &[u8],
-    host: &str,
+    host: &Arc<str>,
 ) -> Result<(), ColumnsError> {
     file.minute(sealed.minute);
     for value in &row.key.dimensions {
-        file.text(value.as_ref());
+        file.word(value);
     }
     file.flag(row.key.watched).int(row.count);
     for (sum, currency) in row.sums.iter().zip(&row.key.currencies) {
-        file.decimal(sum.0).text(currency.as_ref());
+        file.decimal(sum.0).word(currency);
     }
-    for sketch in &row.sketches {
+    for sketch in row.sketches.iter() {
         file.sketch(if sketch.is_empty() { empty_sketch } else { sketch });
     }
-    file.revision(sealed.revision).text(host).end()
+    file.revision(sealed.revision).word(host).end()
 }
 
-fn check_shape(spec: &StreamSpec, row: &SealedRow) -> Result<(), ColumnsError> {
+fn check_shape(spec: &StreamSpec, row: RowView<'_>) -> Result<(), ColumnsError> {
     let key = &row.key;
     let sums = spec.sums.len();
     if key.dimensions.len() == spec.dimensions.len()

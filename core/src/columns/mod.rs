@@ -22,6 +22,7 @@ mod sources;
 mod sources_read;
 #[cfg(test)]
 mod tests;
+mod words;
 mod writer;
 
 pub use alarms::write_alarms;

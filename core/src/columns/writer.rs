@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Decimal128Builder, Float64Builder, Int32Builder, Int64Builder,
-    StringBuilder, StringDictionaryBuilder, TimestampMicrosecondBuilder,
+    StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 
 use super::footer::{Footer, Span, closing_keys, opening_keys};
 use super::schema::{Column, DECIMAL_DIGITS, Kind, Layout};
+use super::words::WordCells;
 use super::{ColumnsError, Dataset};
 use crate::model::{Minute, TimeUs};
 
@@ -35,7 +35,7 @@ pub struct Written {
 /// One column while a batch is filled.
 enum Cells {
     Stamp(TimestampMicrosecondBuilder),
-    Word(StringDictionaryBuilder<Int32Type>),
+    Word(WordCells),
     Text(StringBuilder),
     Int64(Int64Builder),
     Int32(Int32Builder),
@@ -121,6 +121,14 @@ impl<W: Write + Send> Rows<W> {
             Cells::Text(cells) => cells.append_option(text),
             _ => return self.misplaced(),
         }
+        self
+    }
+
+    /// A word that many rows share.
+    pub(super) fn word(&mut self, word: &Arc<str>) -> &mut Self {
+        self.batch_bytes += word.len();
+        let Cells::Word(cells) = self.cells() else { return self.misplaced() };
+        cells.append_shared(word);
         self
     }
 
@@ -220,7 +228,7 @@ impl<W: Write + Send> Rows<W> {
 fn cells(column: &Column) -> Result<Cells, ColumnsError> {
     Ok(match column.kind {
         Kind::Stamp => Cells::Stamp(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-        Kind::Word => Cells::Word(StringDictionaryBuilder::new()),
+        Kind::Word => Cells::Word(WordCells::default()),
         Kind::Text => Cells::Text(StringBuilder::new()),
         Kind::Int64 => Cells::Int64(Int64Builder::new()),
         Kind::Int32 => Cells::Int32(Int32Builder::new()),

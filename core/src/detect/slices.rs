@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::{SealedRow, SeriesKey, Slice, SliceId, StreamSpec};
+use crate::model::{RowView, SeriesKey, Slice, SliceId, StreamSpec};
 
 /// Keys remembered with their slices; beyond, the memory is cleared and filled anew.
 const MEMO_KEYS: usize = 262_144;
@@ -158,12 +158,12 @@ impl SliceTable {
     }
 
     /// Adds up the watched rows per slice; `observed` grows to one figure per id.
-    pub fn roll_up<'a>(&mut self, rows: impl IntoIterator<Item = &'a SealedRow>, observed: &mut Vec<i64>) {
+    pub fn roll_up<'a>(&mut self, rows: impl IntoIterator<Item = RowView<'a>>, observed: &mut Vec<i64>) {
         observed.clear();
         observed.resize(self.slots(), 0);
         let groupings = self.watch.len();
         for row in rows.into_iter().filter(|row| row.key.watched) {
-            let at = self.remembered(&row.key) * groupings;
+            let at = self.remembered(row.key) * groupings;
             observed.resize(self.slots(), 0);
             for id in self.judged[at..at + groupings].iter().filter(|id| **id != REFUSED) {
                 observed[*id as usize] += row.count;
@@ -214,6 +214,7 @@ impl SliceTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{SealedRow, SealedRows};
 
     fn row(values: [&str; 4], watched: bool, count: i64) -> SealedRow {
         let dimensions = values.map(Arc::from).into();
@@ -224,11 +225,11 @@ mod tests {
     #[test]
     fn rows_add_up_to_every_watched_grouping() {
         let mut table = SliceTable::new(&StreamSpec::example(), 100);
-        let rows = [
+        let rows = SealedRows::from(vec![
             row(["US", "web", "card", "placed"], true, 3),
             row(["US", "app", "card", "placed"], true, 4),
             row(["DE", "web", "card", "failed"], false, 50),
-        ];
+        ]);
         let mut observed = Vec::new();
         for _ in 0..2 {
             table.roll_up(&rows, &mut observed);
@@ -247,11 +248,11 @@ mod tests {
     fn a_full_table_refuses_and_a_retired_id_is_used_again() {
         let mut table = SliceTable::new(&StreamSpec::example(), 2);
         let mut observed = Vec::new();
-        table.roll_up(&[row(["US", "web", "card", "placed"], true, 3)], &mut observed);
+        table.roll_up(&SealedRows::from(vec![row(["US", "web", "card", "placed"], true, 3)]), &mut observed);
         assert_eq!((table.len(), table.refused_keys()), (2, 2));
         assert_eq!(observed, [3, 3]);
         table.retire(SliceId(1));
-        table.roll_up(&[row(["DE", "web", "card", "placed"], true, 5)], &mut observed);
+        table.roll_up(&SealedRows::from(vec![row(["DE", "web", "card", "placed"], true, 5)]), &mut observed);
         assert_eq!(table.get(SliceId(1)), Some(&Slice::of([("marketplace", "DE")])));
         assert_eq!(observed, [5, 5]);
     }

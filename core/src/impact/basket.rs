@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use crate::model::{Minute, SealedMinute, SealedRow, Slice, StreamSpec};
+use crate::model::{Minute, SealedMinute, SeriesKey, Slice, StreamSpec};
 
 /// A minute counts half as much after this many minutes.
 const HALF_LIFE_MINUTES: f64 = 1440.0;
@@ -44,7 +44,7 @@ impl Baskets {
                 values.clear();
                 values.extend(dimensions.iter().map(|&d| &*row.key.dimensions[d]));
                 if let Some(basket) = self.basket(group, &values) {
-                    basket.add(sealed.minute, row, currency_name(spec, row), money);
+                    basket.add(sealed.minute, row.count, currency_name(spec, row.key), money);
                 }
             }
         }
@@ -94,18 +94,18 @@ impl Baskets {
 
 /// What the money of a row is called: its currency, or the sum's own name when it has no currencies.
 /// `None` when the currency is missing: an amount of unknown currency is no money.
-fn currency_name<'a>(spec: &'a StreamSpec, row: &'a SealedRow) -> Option<&'a str> {
+fn currency_name<'a>(spec: &'a StreamSpec, key: &'a SeriesKey) -> Option<&'a str> {
     let sum = spec.sums.first()?;
     if sum.currency.is_none() {
         return Some(&sum.name);
     }
-    row.key.currencies.first().map(|currency| &**currency).filter(|currency| !currency.is_empty())
+    key.currencies.first().map(|currency| &**currency).filter(|currency| !currency.is_empty())
 }
 
 impl Basket {
-    fn add(&mut self, minute: Minute, row: &SealedRow, currency: Option<&str>, money: f64) {
+    fn add(&mut self, minute: Minute, orders: i64, currency: Option<&str>, money: f64) {
         self.fade_to(minute);
-        self.orders += row.count as f64;
+        self.orders += orders as f64;
         let Some(currency) = currency else { return };
         if let Some(sum) = self.money.get_mut(currency) {
             *sum += money;
@@ -134,7 +134,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Completeness, Money, SeriesKey, StreamId, TimeUs};
+    use crate::model::{Completeness, Money, SealedRow, SealedRows, SeriesKey, StreamId, TimeUs};
 
     fn row(market: &str, feature: &str, currency: &str, count: i64, cents: i64) -> SealedRow {
         let dimensions = [market, feature, "card", "placed"].map(Arc::from);
@@ -155,8 +155,8 @@ mod tests {
             stream: StreamId(0),
             minute: Minute(at),
             revision: 0,
-            rows,
-            earlier: Vec::new(),
+            rows: rows.into(),
+            earlier: SealedRows::default(),
             completeness: Completeness::whole(),
             sources: Vec::new(),
             sealed_at: TimeUs(0),

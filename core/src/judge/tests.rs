@@ -6,8 +6,8 @@ use super::{Judge, JudgeContext, JudgeState, JudgedMinute};
 use crate::alarm::{AlarmRecord, Because, Severity, State};
 use crate::detect::{DetectKnobs, Verdict};
 use crate::model::{
-    Completeness, Minute, Money, Rng, SealedMinute, SealedRow, SeriesKey, Slice, SplitMix64, StreamId,
-    StreamSpec, View,
+    Completeness, Minute, Money, Rng, SealedMinute, SealedRow, SealedRows, SeriesKey, Slice, SplitMix64,
+    StreamId, StreamSpec, View,
 };
 
 const HISTORY: i32 = 9 * 1440;
@@ -50,8 +50,8 @@ fn minute(at: i32, rng: &mut SplitMix64) -> SealedMinute {
         stream: StreamId(0),
         minute: Minute(29_000_000 + at),
         revision: 0,
-        rows: rows.to_vec(),
-        earlier: Vec::new(),
+        rows: rows.to_vec().into(),
+        earlier: SealedRows::default(),
         completeness: Completeness::whole(),
         sources: Vec::new(),
         sealed_at: Minute(29_000_000 + at).end().plus_us(5_000_000),

@@ -22,7 +22,7 @@ pub use ids::{ConnId, OriginId, SeriesId, SliceId, SourceId, StreamId};
 pub use ledger::{BadFields, Ledger, LedgerCounts, LedgerKey, Reason};
 pub use mark::{Goodbye, Heartbeat, Mark};
 pub use rng::{Rng, SplitMix64};
-pub use sealed::{SealedMinute, SealedRow, SeriesKey};
+pub use sealed::{RowView, RowViews, SealedMinute, SealedRow, SealedRows, SeriesKey, Sketches};
 pub use slice::Slice;
 pub use spec::{
     DimensionSpec, DistinctSpec, Limits, StreamRoute, StreamSpec, SumSpec, Timezones, View, WatchedFilter,

@@ -7,8 +7,8 @@ use super::event::SimulatedEvent;
 use super::season::activity;
 use crate::model::Rng;
 use crate::model::{
-    Completeness, MICROS_PER_MINUTE, Minute, Money, SealedMinute, SealedRow, SeriesKey, Slice, SplitMix64,
-    StreamId, StreamSpec, TimeUs,
+    Completeness, MICROS_PER_MINUTE, Minute, Money, SealedMinute, SealedRow, SealedRows, SeriesKey, Slice,
+    SplitMix64, StreamId, StreamSpec, TimeUs,
 };
 
 /// A value of a dimension and how often it is chosen.
@@ -158,8 +158,8 @@ impl Shop {
             stream,
             minute,
             revision: 0,
-            rows,
-            earlier: Vec::new(),
+            rows: rows.into(),
+            earlier: SealedRows::default(),
             completeness: Completeness::whole(),
             sources: Vec::new(),
             sealed_at: minute.end(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ebbd_core::columns::{Dataset, FileMinute, read_minutes};
 use ebbd_core::judge::Judge;
 use ebbd_core::model::{
-    Completeness, Minute, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec, TimeUs,
+    Completeness, Minute, SealedMinute, SealedRow, SealedRows, SeriesKey, StreamId, StreamSpec, TimeUs,
 };
 
 use crate::config::Config;
@@ -112,7 +112,7 @@ fn teach(
 ) {
     for (minute, rows) in minutes {
         while let Some(gap) = next.filter(|gap| *gap < minute) {
-            judge.learn(&sealed(stream, gap, Vec::new(), Completeness::absent()));
+            judge.learn(&sealed(stream, gap, SealedRows::default(), Completeness::absent()));
             *next = Some(gap.next());
         }
         judge.learn(&sealed(stream, minute, rows.into_values().collect(), Completeness::whole()));
@@ -121,18 +121,13 @@ fn teach(
     }
 }
 
-fn sealed(
-    stream: StreamId,
-    minute: Minute,
-    rows: Vec<SealedRow>,
-    completeness: Completeness,
-) -> SealedMinute {
+fn sealed(stream: StreamId, minute: Minute, rows: SealedRows, completeness: Completeness) -> SealedMinute {
     SealedMinute {
         stream,
         minute,
         revision: 0,
         rows,
-        earlier: Vec::new(),
+        earlier: SealedRows::default(),
         completeness,
         sources: Vec::new(),
         sealed_at: minute.end(),

@@ -165,10 +165,7 @@ fn without_late(mut ledger: Ledger) -> Ledger {
 
 fn check_order(outcome: &Outcome) {
     for sealed in &outcome.minutes {
-        assert!(
-            sealed.rows.windows(2).all(|pair| pair[0].key < pair[1].key),
-            "rows are sorted, keys are unique"
-        );
+        assert!(sealed.rows.iter().is_sorted_by(|a, b| a.key < b.key), "rows are sorted, keys are unique");
     }
     let follows = |pair: &[Minute]| pair[1] == pair[0].next();
     assert!(outcome.sealed.windows(2).all(follows), "minutes are sealed in order, once, without a hole");
@@ -291,7 +288,7 @@ fn a_cell_never_leaves_its_range_and_the_amount_that_would_is_bad() {
     bench.send(0, START, &[big("9999999999999999.99")]);
     let sealed = bench.advance(66.0).pop().unwrap();
     assert_eq!(count(&sealed), 4);
-    assert_eq!(sealed.rows[0].sums[0].0, 999_999_999_999_999_499);
+    assert_eq!(sealed.rows.row(0).sums[0].0, 999_999_999_999_999_499);
     let total = bench.aggregator.take_ledger(None).total();
     assert_eq!(total.bad.get("amount"), Some(&2));
 }

@@ -114,5 +114,5 @@ impl Bench {
 }
 
 fn count(minute: &SealedMinute) -> i64 {
-    minute.rows.iter().map(|row| row.count).sum()
+    minute.rows.events()
 }

@@ -18,9 +18,9 @@ fn a_minute_is_sealed_once_its_time_is_over() {
     assert_eq!((sealed.minute, sealed.revision, count(sealed)), (minute(0), 0, 59));
     assert_eq!(sealed.watched_count(), 59);
     assert_eq!(sealed.rows.len(), 1);
-    assert_eq!(sealed.rows[0].sums[0].0, 59 * 1999);
-    assert_eq!(&*sealed.rows[0].key.currencies[0], "USD");
-    assert!(!sealed.rows[0].sketches[0].is_empty());
+    assert_eq!(sealed.rows.row(0).sums[0].0, 59 * 1999);
+    assert_eq!(&*sealed.rows.row(0).key.currencies[0], "USD");
+    assert!(!sealed.rows.row(0).sketches.get(0).is_empty());
     assert!(!sealed.completeness.no_data);
     assert_eq!(bench.aggregator.watermark(StreamId(0)), Some(minute(1).start()));
     assert!(bench.aggregator.take_ledger(None).balances());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, SliceRow};
 use crate::detect::{SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    Completeness, Mark, Minute, Money, SealedMinute, SealedRow, SeriesKey, Slice, SliceId, SourceMinute,
-    StreamId, StreamSpec, TimeUs, View,
+    Completeness, Mark, Minute, Money, SealedMinute, SealedRow, SealedRows, SeriesKey, Slice, SliceId,
+    SourceMinute, StreamId, StreamSpec, TimeUs, View,
 };
 
 /// 2026-11-22T13:00Z.
@@ -113,8 +113,8 @@ impl Stage {
             stream: StreamId(0),
             minute: self.minute,
             revision: 0,
-            rows: if self.completeness.no_data { Vec::new() } else { vec![row] },
-            earlier: Vec::new(),
+            rows: if self.completeness.no_data { SealedRows::default() } else { vec![row].into() },
+            earlier: SealedRows::default(),
             completeness: self.completeness.clone(),
             sources: self.sources.clone(),
             sealed_at: self.now(),

@@ -2,7 +2,7 @@
 
 use super::{MinuteTable, TableRow};
 use crate::model::{
-    Completeness, Minute, MissingOrigin, SealedMinute, SealedRow, SeriesKey, StreamId, StreamSpec,
+    Completeness, Minute, MissingOrigin, SealedMinute, SealedRow, SealedRows, SeriesKey, StreamId, StreamSpec,
 };
 
 /// Most series that one minute's completeness names; the others are summed up in one entry.
@@ -47,7 +47,7 @@ impl Seal<'_> {
             minute,
             revision: 0,
             rows: rows.iter().filter_map(|row| self.row(row)).collect(),
-            earlier: Vec::new(),
+            earlier: SealedRows::default(),
             completeness: self.completeness(minute, rows),
             sources: Vec::new(),
             sealed_at: minute.end().plus_us(self.spec.seal_us),

@@ -16,7 +16,7 @@ fn read(spec: &StreamSpec, file: &Bytes) -> Vec<FileMinute> {
 }
 
 fn as_read(sealed: &SealedMinute) -> FileMinute {
-    FileMinute { minute: sealed.minute, revision: sealed.revision, rows: sealed.rows.clone() }
+    FileMinute { minute: sealed.minute, revision: sealed.revision, rows: sealed.rows.to_vec() }
 }
 
 #[test]

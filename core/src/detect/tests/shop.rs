@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Completeness, Minute, Rng, SealedMinute, SealedRow, SeriesKey, SplitMix64, StreamId, StreamSpec, TimeUs,
+    Completeness, Minute, Rng, SealedMinute, SealedRow, SealedRows, SeriesKey, SplitMix64, StreamId,
+    StreamSpec, TimeUs,
 };
 
 /// Minutes in a day.
@@ -54,7 +55,7 @@ impl Shop {
             minute: Minute(START + at),
             revision: 0,
             rows,
-            earlier: Vec::new(),
+            earlier: SealedRows::default(),
             completeness: Completeness::whole(),
             sources: Vec::new(),
             sealed_at: TimeUs(0),

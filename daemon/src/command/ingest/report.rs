@@ -77,7 +77,7 @@ impl Report {
 
     /// Rows of a minute were written.
     pub(super) fn counted(&mut self, stream: &str, sealed: &SealedMinute) {
-        let count = sealed.rows.iter().map(|row| row.count).sum();
+        let count = sealed.rows.events();
         self.counted.entry(stream.to_owned()).or_default().add(sealed.minute, count);
     }
 

@@ -1,0 +1,184 @@
+//! Sketches written straight from coupons: no sketch is made for the many cells with few values.
+//!
+//! A small sketch is a list of its coupons behind a short head (the frozen format of Apache
+//! DataSketches); only what is larger than that goes through the library.
+
+use std::hash::{Hash, Hasher};
+
+use datasketches::hll::{Coupon, HllSketch, HllType};
+
+/// lgK of every sketch; the format of the datasets is frozen with it.
+pub(super) const LG_K: u8 = 12;
+/// From this many coupons on a sketch is a set, below it a list.
+const SET_FROM: usize = 8;
+/// A sketch of more coupons than this keeps registers.
+const SET_MOST: usize = 384;
+/// log2 of the places of the largest set.
+const LG_LARGEST_SET: u8 = LG_K - 3;
+
+/// Makes one sketch after the other; keeps its memory.
+#[derive(Debug)]
+pub(super) struct SketchMaker {
+    /// Odd; coupons come from the network, so their places in the table must not be foreseeable.
+    factor: u32,
+    table: Vec<u32>,
+    distinct: Vec<Coupon>,
+}
+
+impl SketchMaker {
+    pub(super) fn new(seed: u64) -> SketchMaker {
+        SketchMaker { factor: (seed >> 16) as u32 | 1, table: Vec::new(), distinct: Vec::new() }
+    }
+
+    /// Each of these coupons once, in order; `None` if they are too many for a set.
+    pub(super) fn distinct(&mut self, coupons: [&[Coupon]; 2]) -> Option<&[Coupon]> {
+        self.distinct.clear();
+        let all = coupons[0].len() + coupons[1].len();
+        let few = if all < SET_FROM { self.compare(coupons) } else { self.look_up(coupons, all) };
+        few.then_some(&self.distinct)
+    }
+
+    /// Appends the serialised sketch of these coupons; nothing if there are none.
+    pub(super) fn append(&mut self, coupons: [&[Coupon]; 2], out: &mut Vec<u8>) {
+        match self.distinct(coupons) {
+            Some([]) => {}
+            Some(distinct) => append_small(distinct, out),
+            None => out.extend_from_slice(&sketch_of(coupons).serialize()),
+        }
+    }
+
+    fn compare(&mut self, coupons: [&[Coupon]; 2]) -> bool {
+        for &coupon in coupons.into_iter().flatten() {
+            if !self.distinct.contains(&coupon) {
+                self.distinct.push(coupon);
+            }
+        }
+        true
+    }
+
+    /// An open table of at most a thousand places, less than half full.
+    fn look_up(&mut self, coupons: [&[Coupon]; 2], all: usize) -> bool {
+        let lg = (2 * all.min(SET_MOST + 1)).next_power_of_two().trailing_zeros();
+        let (mask, shift) = ((1usize << lg) - 1, 32 - lg);
+        self.table.clear();
+        self.table.resize(1 << lg, 0);
+        for &coupon in coupons.into_iter().flatten() {
+            let bits = bits_of(coupon);
+            let mut at = (bits.wrapping_mul(self.factor) >> shift) as usize;
+            while self.table[at] != 0 && self.table[at] != bits {
+                at = (at + 1) & mask;
+            }
+            if self.table[at] == 0 {
+                if self.distinct.len() == SET_MOST {
+                    return false;
+                }
+                self.table[at] = bits;
+                self.distinct.push(coupon);
+            }
+        }
+        true
+    }
+}
+
+/// The library's sketch of these coupons.
+pub(super) fn sketch_of(coupons: [&[Coupon]; 2]) -> HllSketch {
+    let mut sketch = empty_sketch();
+    coupons.into_iter().flatten().for_each(|&coupon| sketch.update_with_coupon(coupon));
+    sketch
+}
+
+/// A sketch that saw nothing.
+pub(super) fn empty_sketch() -> HllSketch {
+    HllSketch::new(LG_K, HllType::Hll4).expect("12 is a valid lgK")
+}
+
+/// A list or a set in the compact format: 1 to [`SET_MOST`] different coupons.
+fn append_small(coupons: &[Coupon], out: &mut Vec<u8>) {
+    const VERSION: u8 = 1;
+    const FAMILY: u8 = 7;
+    const COMPACT: u8 = 8;
+    let count = coupons.len();
+    if count < SET_FROM {
+        out.extend_from_slice(&[2, VERSION, FAMILY, LG_K, 3, COMPACT, count as u8, 0]);
+    } else {
+        // The library's sets are at most three quarters full.
+        let lg = (5..LG_LARGEST_SET).find(|lg| count * 4 <= 3 << lg).unwrap_or(LG_LARGEST_SET);
+        out.extend_from_slice(&[3, VERSION, FAMILY, LG_K, lg, COMPACT, 0, 1]);
+        out.extend_from_slice(&(count as u32).to_le_bytes());
+    }
+    out.reserve(4 * count);
+    coupons.iter().for_each(|&coupon| out.extend_from_slice(&bits_of(coupon).to_le_bytes()));
+}
+
+/// A coupon's 32 bits, never 0. The library shows them to hashers only.
+fn bits_of(coupon: Coupon) -> u32 {
+    let mut bits = Bits(0);
+    coupon.hash(&mut bits);
+    bits.0
+}
+
+/// Keeps the number that it is fed.
+struct Bits(u32);
+
+impl Hasher for Bits {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u32::from(byte));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Rng, SplitMix64};
+
+    fn coupons(seed: u64, count: usize, different: u64) -> Vec<Coupon> {
+        let mut rng = SplitMix64::new(seed);
+        (0..count).map(|_| Coupon::from_value(seed ^ rng.below(different) << 20)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_the_library_would_write(
+            seed: u64,
+            count in 0..1200usize,
+            different in 1..1500u64,
+            cut in 0..1200usize,
+        ) {
+            let coupons = coupons(seed, count, different);
+            let (one, two) = coupons.split_at(cut.min(count));
+            let mut bytes = Vec::new();
+            SketchMaker::new(seed).append([one, two], &mut bytes);
+            let slow = sketch_of([&coupons, &[]]);
+            if slow.is_empty() {
+                prop_assert!(bytes.is_empty());
+                return Ok(());
+            }
+            // Sets are equal in whatever order their coupons stand, but the head must be the same.
+            prop_assert_eq!(&bytes[..8], &slow.serialize()[..8]);
+            prop_assert_eq!(bytes.len(), slow.serialize().len());
+            let read = HllSketch::deserialize(&bytes).unwrap();
+            prop_assert!(read == slow);
+            prop_assert_eq!(read.estimate(), slow.estimate());
+        }
+    }
+
+    #[test]
+    fn sizes_at_which_the_format_changes() {
+        for count in [1, 7, 8, 24, 25, 48, 49, 96, 97, 192, 193, 384, 385] {
+            let coupons: Vec<Coupon> = (0..count).map(|n| Coupon::from_value(n as u64)).collect();
+            let mut bytes = Vec::new();
+            SketchMaker::new(5).append([&coupons, &[]], &mut bytes);
+            assert_eq!(bytes[..8], sketch_of([&coupons, &[]]).serialize()[..8], "{count} coupons");
+        }
+    }
+}
