@@ -8,6 +8,7 @@ mod block;
 mod columns;
 mod control;
 mod event;
+mod flat;
 mod format;
 mod influx;
 mod layout;
@@ -88,6 +89,17 @@ impl Decoder {
     /// The same decoder, reading line protocol's timestamps in `unit`.
     pub fn with_time_unit(mut self, unit: TimeUnit) -> Decoder {
         self.parser.set_time_unit(unit);
+        self
+    }
+
+    /// The same decoder with the plain twin of its format's parser, where it has one.
+    #[cfg(any(test, fuzzing))]
+    pub fn plain(mut self, format: Format) -> Decoder {
+        match format {
+            Format::Influx => self.parser = Box::<influx::plain::Influx>::default(),
+            Format::Statsd => self.parser = Box::<statsd::plain::Statsd>::default(),
+            Format::Ndjson => {}
+        }
         self
     }
 
@@ -174,6 +186,8 @@ impl Decoder {
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod flat_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

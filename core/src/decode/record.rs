@@ -22,12 +22,6 @@ impl Span {
         Span { start: start as u32, len: end.saturating_sub(start) as u32 }
     }
 
-    /// The place of `part`, which is a piece of `line`.
-    pub(super) fn within(line: &str, part: &str) -> Span {
-        let start = (part.as_ptr() as usize).saturating_sub(line.as_ptr() as usize);
-        Span::of_line(start, start + part.len())
-    }
-
     /// Where it begins, from the beginning of the line, or from [`ARENA`] on in the arena.
     pub(super) fn start(self) -> u32 {
         self.start

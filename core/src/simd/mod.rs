@@ -8,6 +8,7 @@
 #![allow(unsafe_code)] // run-time dispatch, as `multiversion` expands it
 
 mod bank;
+mod chunk;
 pub mod column;
 mod lines;
 mod log;
@@ -15,6 +16,7 @@ mod prefetch;
 pub mod twin;
 
 pub use bank::step;
+pub use chunk::Chunk;
 pub use column::{Block, Step};
 pub use lines::count_lines;
 pub use log::{ln, ln1p};

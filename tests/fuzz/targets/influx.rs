@@ -1,4 +1,5 @@
-//! The line protocol decoder: never panics, and a timestamp or a comment changes nothing else.
+//! The line protocol decoder: never panics, says what its plain twin says, and a timestamp's unit changes
+//! nothing else.
 #![no_main]
 
 use ebbd_core::decode::{Decoded, Format, TimeUnit, lines};
@@ -8,8 +9,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let mut nanos = decoder(Format::Influx);
     let mut seconds = decoder(Format::Influx).with_time_unit(TimeUnit::Seconds);
+    let mut plain = decoder(Format::Influx).plain(Format::Influx);
     for line in lines(data) {
-        decode(&mut nanos, line);
+        assert_eq!(decode(&mut nanos, line), decode(&mut plain, line), "the plain twin");
         // The unit of the timestamp decides when an event was, not what it is.
         if let (Decoded::Event(a), Decoded::Event(b)) = (nanos.decode(line, ARRIVAL), seconds.decode(line, ARRIVAL)) {
             let (a, b) = (columns(&a), columns(&b));

@@ -1,4 +1,5 @@
-//! The StatsD decoder: never panics, and sections that nobody knows change nothing.
+//! The StatsD decoder: never panics, says what its plain twin says, and sections that nobody knows change
+//! nothing.
 #![no_main]
 
 use ebbd_core::decode::{Decoded, Format, lines};
@@ -6,11 +7,12 @@ use ebbd_fuzz::{ARRIVAL, columns, decode, decoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let (mut plain, mut more) = (decoder(Format::Statsd), decoder(Format::Statsd));
+    let (mut one, mut more) = (decoder(Format::Statsd), decoder(Format::Statsd));
+    let mut plain = decoder(Format::Statsd).plain(Format::Statsd);
     for line in lines(data) {
-        decode(&mut plain, line);
+        assert_eq!(decode(&mut one, line), decode(&mut plain, line), "the plain twin");
         let longer = [line, b"|c:in-1"].concat();
-        if let Decoded::Event(event) = plain.decode(line, ARRIVAL) {
+        if let Decoded::Event(event) = one.decode(line, ARRIVAL) {
             match more.decode(&longer, ARRIVAL) {
                 Decoded::Event(other) => assert_eq!(columns(&event), columns(&other)),
                 other => assert!(longer.len() > ebbd_fuzz::LINE_BYTES, "{other:?}"),

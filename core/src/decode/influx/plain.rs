@@ -1,22 +1,20 @@
-//! InfluxDB line protocol v2: `measurement,tag=value field=1.5,other="text" timestamp`.
-//!
-//! Tags and string fields are dimensions, ids and the like, numeric fields are sums, the field `count`
-//! weighs. With two spellings of one key, the later wins.
+//! The plain twin of the line protocol parser: byte by byte, without memory of earlier lines. It says
+//! what a line means; tests and fuzzing hold the parser to it.
 
 use crate::model::{DecimalError, Reason, Weight, parse_decimal};
 
-use super::control::{self, Draft};
-use super::layout::Layout;
-use super::parser::{Outcome, Parse};
-use super::record::{Kind, Record, Span, Value, When};
-use super::time::{self, TimeUnit};
+use super::super::control::{self, Draft};
+use super::super::layout::Layout;
+use super::super::parser::{Outcome, Parse};
+use super::super::record::{Kind, Record, Span, Value, When};
+use super::super::time::{self, TimeUnit};
 
 /// The field that says how many events a line stands for.
 const WEIGHT_KEY: &str = "count";
 
-/// Reads line protocol.
+/// Reads line protocol, byte by byte.
 #[derive(Debug, Default)]
-pub(super) struct Influx {
+pub(in crate::decode) struct Influx {
     unit: TimeUnit,
     key: String,
 }

@@ -1,16 +1,17 @@
-//! StatsD and DogStatsD 1.0 to 1.2: `name:1|c|@0.1|#tag:value`. Counters are events, `_e{…}` is a mark.
+//! The plain twin of the StatsD parser: pieces of pieces, without memory of earlier lines. It says what
+//! a line means; tests and fuzzing hold the parser to it.
 
 use crate::model::{DecimalError, Reason, Weight, parse_decimal};
 
-use super::control::{self, Draft};
-use super::layout::Layout;
-use super::parser::{Outcome, Parse};
-use super::record::{Kind, Record, Span, Value, When};
-use super::time;
+use super::super::control::{self, Draft};
+use super::super::layout::Layout;
+use super::super::parser::{Outcome, Parse};
+use super::super::record::{Kind, Record, Span, Value, When};
+use super::super::time;
 
-/// Reads StatsD lines.
+/// Reads StatsD lines, piece by piece.
 #[derive(Debug, Default)]
-pub(super) struct Statsd;
+pub(in crate::decode) struct Statsd;
 
 impl Parse for Statsd {
     fn parse(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<Outcome, Reason> {
@@ -28,12 +29,12 @@ impl Parse for Statsd {
         if let Some(draft) = Draft::named(metric.name) {
             return Ok(Outcome::Control(metric.control(draft)));
         }
-        record.name = Span::within(line, metric.name);
+        record.name = place(line, metric.name);
         record.weight = weight;
         record.when = metric.when;
         for (key, value) in tags(metric.tags) {
             if let Some(slot) = layout.flat_slot(key) {
-                record.values[slot] = Value::new(Kind::Text, Span::within(line, value));
+                record.values[slot] = Value::new(Kind::Text, place(line, value));
             }
         }
         Ok(Outcome::Record)
@@ -195,4 +196,10 @@ fn event_tag(draft: &mut Draft, key: &str, value: &str) {
     if !value.is_empty() {
         map.insert(key.to_owned(), value.to_owned());
     }
+}
+
+/// The place of `part`, which is a piece of `line`.
+fn place(line: &str, part: &str) -> Span {
+    let start = part.as_ptr() as usize - line.as_ptr() as usize;
+    Span::of_line(start, start + part.len())
 }
