@@ -2,11 +2,12 @@
 
 use std::ops::Deref;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam::queue::ArrayQueue;
+use crossbeam::utils::CachePadded;
 use ebbd_core::decode::Block;
 use ebbd_core::sync::Doorbell;
 
@@ -29,6 +30,7 @@ const RESERVED: usize = 16;
 pub struct LaneQueue {
     waiting: ArrayQueue<(LaneMessage, Instant)>,
     blocks: usize,
+    bytes: CachePadded<AtomicUsize>,
     bell: Doorbell,
     sleeper: OnceLock<Thread>,
     closed: AtomicBool,
@@ -41,23 +43,30 @@ impl LaneQueue {
         LaneQueue {
             waiting: ArrayQueue::new(blocks + RESERVED),
             blocks,
+            bytes: CachePadded::new(AtomicUsize::new(0)),
             bell: Doorbell::new(),
             sleeper: OnceLock::new(),
             closed: AtomicBool::new(false),
         }
     }
 
-    /// Hands over a block.
+    /// Hands over a block, unless `bytes` or more wait already.
     ///
     /// # Errors
     /// The block, if the queue is full: the caller waits (streams) or sheds (datagrams).
-    pub fn try_block(&self, block: Block) -> Result<(), Block> {
-        if self.waiting.len() >= self.blocks {
+    pub fn try_block(&self, block: Block, bytes: usize) -> Result<(), Block> {
+        if self.bytes() >= bytes || self.waiting.len() >= self.blocks {
             return Err(block);
         }
-        self.try_push(LaneMessage::Block(block)).map_err(|message| match message {
-            LaneMessage::Block(block) => block,
-            _ => unreachable!("what comes back is what was pushed"),
+        let length = block.bytes.len();
+        // Before the push: its taker must not be the first to change the sum.
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        self.try_push(LaneMessage::Block(block)).map_err(|message| {
+            self.bytes.fetch_sub(length, Ordering::Relaxed);
+            match message {
+                LaneMessage::Block(block) => block,
+                _ => unreachable!("what comes back is what was pushed"),
+            }
         })
     }
 
@@ -82,6 +91,11 @@ impl LaneQueue {
             sleeper.unpark();
         }
         Ok(())
+    }
+
+    /// Bytes of the blocks that wait: how much work there is, roughly.
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Messages that wait.
@@ -120,6 +134,9 @@ impl Taker<'_> {
     pub(super) fn next(&self) -> (LaneMessage, Instant) {
         loop {
             if let Some(next) = self.waiting.pop() {
+                if let LaneMessage::Block(block) = &next.0 {
+                    self.bytes.fetch_sub(block.bytes.len(), Ordering::Relaxed);
+                }
                 return next;
             }
             if self.bell.lie_down() {

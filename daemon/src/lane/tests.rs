@@ -39,10 +39,10 @@ fn a_marker_cuts_between_what_came_before_and_after() {
     let (deltas, answers) = bounded(4);
     let queue = Arc::new(LaneQueue::new(8));
     for text in ["one", "two"] {
-        queue.try_block(block(text.as_bytes())).expect("room");
+        queue.try_block(block(text.as_bytes()), usize::MAX).expect("room");
     }
     assert!(queue.send(LaneMessage::Marker(7)));
-    queue.try_block(block(b"three")).expect("room");
+    queue.try_block(block(b"three"), usize::MAX).expect("room");
     assert!(queue.send(LaneMessage::Stop(8)));
     let lane = spawn_lane(3, Bytes::default(), Arc::clone(&queue), deltas).expect("spawned");
     lane.join().expect("it stops");
@@ -57,8 +57,10 @@ fn a_marker_cuts_between_what_came_before_and_after() {
 #[test]
 fn a_full_queue_gives_the_block_back_and_still_takes_markers() {
     let queue = LaneQueue::new(2);
-    assert!(queue.try_block(block(b"1")).is_ok() && queue.try_block(block(b"2")).is_ok());
-    let refused = queue.try_block(block(b"3")).expect_err("full");
+    assert!(
+        queue.try_block(block(b"1"), usize::MAX).is_ok() && queue.try_block(block(b"2"), usize::MAX).is_ok()
+    );
+    let refused = queue.try_block(block(b"3"), usize::MAX).expect_err("full");
     assert_eq!(refused.bytes.as_slice(), b"3");
     assert!(queue.send(LaneMessage::Marker(1)));
     assert_eq!((queue.len(), queue.capacity()), (3, 2));
@@ -70,7 +72,7 @@ fn sleeps_and_is_woken_many_times() {
     let queue = Arc::new(LaneQueue::new(4));
     let lane = spawn_lane(0, Bytes::default(), Arc::clone(&queue), deltas).expect("spawned");
     for epoch in 0..2_000 {
-        queue.try_block(block(b"xy")).expect("room");
+        queue.try_block(block(b"xy"), usize::MAX).expect("room");
         assert!(queue.send(LaneMessage::Marker(epoch)));
         let answer = answers.recv().expect("an answer");
         assert_eq!((answer.epoch, answer.delta), (epoch, 2));
@@ -84,7 +86,7 @@ fn a_lane_that_dies_or_is_deserted_closes_its_queue() {
     let (deltas, answers) = bounded(1);
     let queue = Arc::new(LaneQueue::new(4));
     let lane = spawn_lane(0, Bytes::default(), Arc::clone(&queue), deltas).expect("spawned");
-    queue.try_block(block(b"panic")).expect("room");
+    queue.try_block(block(b"panic"), usize::MAX).expect("room");
     assert!(lane.join().is_err(), "the counter panicked");
     assert!(queue.is_closed());
     drop(answers);

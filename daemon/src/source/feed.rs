@@ -17,8 +17,11 @@ use crate::sys::{Clock, Wake};
 
 /// Reads are at least this large.
 const READ_BYTES: usize = 64 * 1024;
-/// A lane with this many blocks waiting is busy: a connection's next block may go to another one.
-const BUSY: usize = 4;
+/// A lane with this many bytes waiting is busy: a connection's next block may go to another one.
+const BUSY_BYTES: usize = 256 * 1024;
+/// A lane with this many bytes waiting is full for streams, whose senders can wait: blocks stay in the
+/// cache until they are counted, and a block's time in the queue short. Datagrams may fill the rest.
+const STREAM_BYTES: usize = 1024 * 1024;
 
 /// What all sources feed into.
 #[derive(Clone)]
@@ -158,10 +161,15 @@ impl Feed {
     fn push(&self, block: Block, patience: Option<Duration>) -> bool {
         let mut pause = Pause::default();
         let mut block = block;
+        let mut most = if patience.is_none() { STREAM_BYTES } else { usize::MAX };
         loop {
-            match self.lane_for(block.conn).try_block(block) {
+            match self.lane_for(block.conn).try_block(block, most) {
                 Ok(()) => return true,
                 Err(refused) => block = refused,
+            }
+            if patience.is_none() {
+                // Once asleep, sleep until it is worth waking up.
+                most = STREAM_BYTES / 2;
             }
             if !self.has_lanes() || patience.is_some_and(|patience| pause.waited() >= patience) {
                 return false;
@@ -176,9 +184,10 @@ impl Feed {
     fn lane_for(&self, conn: ConnId) -> &LaneQueue {
         let lanes = &self.intake.lanes;
         let home = &lanes[conn.index() % lanes.len()];
-        let busy = home.len() >= BUSY || home.is_closed();
-        let idlest = lanes.iter().filter(|lane| busy && !lane.is_closed()).min_by_key(|lane| lane.len());
-        idlest.unwrap_or(home)
+        if home.bytes() < BUSY_BYTES && !home.is_closed() {
+            return home;
+        }
+        lanes.iter().filter(|lane| !lane.is_closed()).min_by_key(|lane| lane.bytes()).unwrap_or(home)
     }
 
     fn has_lanes(&self) -> bool {
@@ -192,7 +201,7 @@ impl fmt::Debug for Feed {
     }
 }
 
-/// Waits that grow from some microseconds to a millisecond.
+/// Waits that grow from a tenth of a millisecond to one.
 #[derive(Default)]
 struct Pause {
     since: Option<Instant>,
@@ -210,7 +219,7 @@ impl Pause {
 
     fn wait(&mut self) {
         self.since.get_or_insert_with(Instant::now);
-        thread::sleep(Duration::from_micros(20 << self.steps.min(6)));
+        thread::sleep(Duration::from_micros(100 << self.steps.min(3)));
         self.steps += 1;
     }
 }
