@@ -43,9 +43,9 @@ enum Talk {
 /// What came of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The buffer was filled: there may be more.
-    Full,
-    /// Nothing more for now.
+    /// So many bytes came.
+    Read(usize),
+    /// Nothing for now.
     Idle,
     /// It is over.
     Ended,
@@ -75,10 +75,9 @@ impl Connection {
                 self.end(feed, bytes, now);
                 Turn::Ended
             }
-            Ok(_) => {
-                let full = bytes.len() == bytes.capacity();
+            Ok(read) => {
                 *spare = self.received(feed, bytes, now);
-                if full { Turn::Full } else { Turn::Idle }
+                Turn::Read(read)
             }
             Err(Errno::AGAIN | Errno::INTR) => {
                 *spare = Some(bytes);

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ebbd_core::sync::Lease;
@@ -14,6 +15,7 @@ use rustix::time::Timespec;
 
 use super::connection::{Connection, Turn};
 use super::feed::Feed;
+use super::pace::Pace;
 use super::slots::Slots;
 use super::socket_path::BoundPath;
 use super::tally::Told;
@@ -25,8 +27,18 @@ pub(super) const BACKLOG: i32 = 4096;
 const EVENTS: usize = 256;
 /// Reads of one connection before the others have their turn.
 const READS: usize = 4;
+/// After a read of this much there is probably more: reading again is cheaper than asking.
+const MORE: usize = 64 * 1024;
 /// Connections accepted before those that are open have their turn.
 const ACCEPTS: usize = 64;
+/// The longest rest between small writes. A sender that suddenly has more than the kernel holds for it
+/// waits this long once.
+const REST: Duration = Duration::from_millis(4);
+/// From so many bytes of one connection on rests get shorter: small writes take several times their size
+/// of the kernel's buffer.
+const SOME: usize = 8 * 1024;
+/// From so many bytes of one connection on there is no rest.
+const MANY: usize = 48 * 1024;
 /// How long the listener is left alone when nothing can be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// After a stop, what waits in the kernel is still taken for up to this long.
@@ -91,6 +103,9 @@ struct StreamSource {
     next_check: Option<Instant>,
     /// Until when nothing is accepted.
     paused_until: Option<Instant>,
+    pace: Pace,
+    /// The most bytes that one connection brought in this round.
+    most: usize,
 }
 
 impl StreamSource {
@@ -108,6 +123,8 @@ impl StreamSource {
             reserve: reserve(),
             next_check: None,
             paused_until: None,
+            pace: Pace::new(REST, SOME, MANY),
+            most: 0,
         })
     }
 
@@ -115,9 +132,20 @@ impl StreamSource {
         let mut events = Vec::with_capacity(EVENTS);
         while !self.feed.is_stopping() {
             let timeout = self.timeout();
-            self.round(&mut events, timeout);
+            // With more connections ready than are served at once, the others must not wait.
+            if self.round(&mut events, timeout) < EVENTS {
+                self.rest();
+            }
         }
         self.drain(&mut events);
+    }
+
+    /// Lets small writes gather.
+    fn rest(&mut self) {
+        let rest = self.pace.after(std::mem::take(&mut self.most));
+        if !rest.is_zero() {
+            thread::sleep(rest);
+        }
     }
 
     /// How long nothing has to be done unless something comes.
@@ -155,7 +183,12 @@ impl StreamSource {
         for _ in 0..READS {
             let Some(connection) = self.slots.get_mut(key) else { return };
             match connection.turn(&self.feed, &mut self.spare, now) {
-                Turn::Full => {}
+                Turn::Read(bytes) => {
+                    self.most = self.most.max(bytes);
+                    if bytes < MORE {
+                        break;
+                    }
+                }
                 Turn::Idle => break,
                 Turn::Ended => return self.close(key),
             }
