@@ -88,6 +88,22 @@ pub enum From {
     End,
 }
 
+/// How UDP is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpOptions {
+    /// The kernel joins datagrams of one sender into trains: far cheaper where senders segment, but a train
+    /// that is dropped counts as one datagram.
+    pub gro: bool,
+    /// Sockets that share the port, each with a thread.
+    pub receivers: usize,
+}
+
+impl Default for UdpOptions {
+    fn default() -> UdpOptions {
+        UdpOptions { gro: false, receivers: 1 }
+    }
+}
+
 /// How a source's lines come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceKind {
@@ -100,10 +116,12 @@ pub enum SourceKind {
         /// Address and port.
         addr: SocketAddr,
     },
-    /// A UDP socket.
+    /// UDP sockets.
     Udp {
         /// Address and port.
         addr: SocketAddr,
+        /// How they are received.
+        options: UdpOptions,
     },
     /// Files that grow.
     File {
@@ -141,7 +159,7 @@ impl SourceKind {
     pub fn place(&self) -> String {
         match self {
             SourceKind::Unix(socket) | SourceKind::UnixDatagram(socket) => socket.path.display().to_string(),
-            SourceKind::Tcp { addr } | SourceKind::Udp { addr } | SourceKind::Http { addr, .. } => {
+            SourceKind::Tcp { addr } | SourceKind::Udp { addr, .. } | SourceKind::Http { addr, .. } => {
                 addr.to_string()
             }
             SourceKind::File { glob, .. } => glob.clone(),
@@ -152,11 +170,16 @@ impl SourceKind {
     /// The network address, if it has one.
     pub fn addr(&self) -> Option<SocketAddr> {
         match self {
-            SourceKind::Tcp { addr } | SourceKind::Udp { addr } | SourceKind::Http { addr, .. } => {
+            SourceKind::Tcp { addr } | SourceKind::Udp { addr, .. } | SourceKind::Http { addr, .. } => {
                 Some(*addr)
             }
             _ => None,
         }
+    }
+
+    /// Whether the kernel may join datagrams into trains: what it then says it dropped is a lower bound.
+    pub fn joins_datagrams(&self) -> bool {
+        matches!(self, SourceKind::Udp { options: UdpOptions { gro: true, .. }, .. })
     }
 
     /// Whether lines come over connections (and can therefore be acknowledged).

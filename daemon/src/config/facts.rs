@@ -2,7 +2,7 @@
 
 use ebbd_core::model::{StreamRoute, StreamSpec};
 
-use super::checked::{Config, SourceConfig};
+use super::checked::{Config, SourceConfig, SourceKind};
 use super::duration::duration_text;
 
 /// A key with its effective value as text.
@@ -215,7 +215,8 @@ fn source_facts(source: &SourceConfig, streams: &[StreamSpec]) -> Vec<Fact> {
     let spec = &source.spec;
     vec![
         ("type", source.kind.name().to_owned()),
-        ("address", format!("{:?}", source.kind)),
+        ("address", address_text(&source.kind)),
+        ("udp", udp_text(&source.kind)),
         ("format", spec.format.name().to_owned()),
         ("stream", route_text(&spec.route, streams)),
         ("ack", source.ack.to_string()),
@@ -224,6 +225,20 @@ fn source_facts(source: &SourceConfig, streams: &[StreamSpec]) -> Vec<Fact> {
         ("expect", format!("{:?}", spec.expect)),
         ("forget_after", duration_text(spec.forget_after_us)),
     ]
+}
+
+fn address_text(kind: &SourceKind) -> String {
+    match kind {
+        SourceKind::Udp { addr, .. } => addr.to_string(),
+        kind => format!("{kind:?}"),
+    }
+}
+
+fn udp_text(kind: &SourceKind) -> String {
+    match kind {
+        SourceKind::Udp { options, .. } => format!("gro {} receivers {}", options.gro, options.receivers),
+        _ => "-".to_owned(),
+    }
 }
 
 /// A route as people read it: `orders`, `by type: placed=orders`, `by name: orders`.

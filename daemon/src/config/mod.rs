@@ -35,6 +35,7 @@ mod tests;
 pub use checked::{
     CalendarEntry, CalendarTime, Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig,
     OutletKind, ParquetConfig, RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings,
+    UdpOptions,
 };
 pub use duration::{duration_text, parse_duration_us};
 pub use facts::{ConfigDiff, StreamChange, StreamDiff, route_text};

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use ebbd_core::decode::{Format, SourceSpec};
 use ebbd_core::model::{MICROS_PER_MINUTE, MICROS_PER_SECOND, SourceId, StreamRoute};
 
-use super::checked::{From, SocketPath, SourceConfig, SourceKind, StreamNames};
+use super::checked::{From, SocketPath, SourceConfig, SourceKind, StreamNames, UdpOptions};
 use super::listen::{self, Listeners};
 use super::written::{Item, Section, listed, suggestion};
 use super::{names, route, unserved};
 
 /// Most sources of a daemon.
 const MAX_SOURCES: usize = 256;
+
+/// Most sockets that share a UDP port.
+const MAX_RECEIVERS: u64 = 64;
 
 const MINUTE: i64 = MICROS_PER_MINUTE;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -21,15 +24,26 @@ const TYPES: [(&str, &[&str]); 7] = [
     ("unix", &["listen", "mode", "group", "ack", "connections", "partial_line"]),
     ("unix_datagram", &["listen", "mode", "group"]),
     ("tcp", &["listen", "ack", "connections", "partial_line"]),
-    ("udp", &["listen"]),
+    ("udp", &["listen", "gro", "receivers"]),
     ("file", &["path", "from"]),
     ("stdin", &[]),
     ("http", &["listen", "token_file", "connections"]),
 ];
 
 /// Keys of which each type has some.
-const TYPE_KEYS: [&str; 9] =
-    ["listen", "mode", "group", "ack", "connections", "partial_line", "path", "from", "token_file"];
+const TYPE_KEYS: [&str; 11] = [
+    "listen",
+    "mode",
+    "group",
+    "ack",
+    "connections",
+    "partial_line",
+    "path",
+    "from",
+    "token_file",
+    "gro",
+    "receivers",
+];
 
 /// All declared sources in the order of the file; the two sockets under `data_dir` if none is declared.
 pub(super) fn read_all(
@@ -171,7 +185,9 @@ fn kind(source: &Section<'_>, kind: &str) -> Option<SourceKind> {
             Some(SourceKind::Tcp { addr: listen::addr(&required(source, "listen", "127.0.0.1:7781")?)? })
         }
         "udp" => {
-            Some(SourceKind::Udp { addr: listen::addr(&required(source, "listen", "127.0.0.1:8125")?)? })
+            let options = udp_options(source);
+            let addr = listen::addr(&required(source, "listen", "127.0.0.1:8125")?)?;
+            Some(SourceKind::Udp { addr, options })
         }
         "file" => file(source),
         "http" => {
@@ -196,6 +212,13 @@ fn socket(source: &Section<'_>) -> Option<SocketPath> {
     let listen = required(source, "listen", "/run/ebbd/events.sock");
     let socket = listen::socket(source, None, listen::DEFAULT_MODE);
     listen.and(socket)
+}
+
+fn udp_options(source: &Section<'_>) -> UdpOptions {
+    UdpOptions {
+        gro: source.flag("gro").unwrap_or(false),
+        receivers: source.whole("receivers", 1, 1..=MAX_RECEIVERS) as usize,
+    }
 }
 
 fn file(source: &Section<'_>) -> Option<SourceKind> {

@@ -31,7 +31,14 @@ impl View {
             uptime_s: telemetry.started.elapsed().as_secs(),
             streams: self.config.streams.iter().map(|spec| self.stream_status(spec, &seen)).collect(),
             sources: self.config.sources.iter().map(|source| source_status(source, &seen)).collect(),
-            ledger: ledger_status(&seen),
+            ledger: LedgerStatus {
+                kernel_datagrams_at_least: self
+                    .config
+                    .sources
+                    .iter()
+                    .any(|source| source.kind.joins_datagrams()),
+                ..ledger_status(&seen)
+            },
             queues: self.queues(),
             latencies: telemetry.latency_status(),
             budget: BudgetStatus {
@@ -101,6 +108,7 @@ fn ledger_status(seen: &Seen) -> LedgerStatus {
         dropped_queue: total.dropped_queue,
         dropped_crash: total.dropped_crash,
         kernel_datagrams: total.kernel_datagrams,
+        kernel_datagrams_at_least: false,
         sender_dropped: total.sender_dropped,
         balances: seen.unbalanced == 0,
     }

@@ -10,6 +10,7 @@ use memchr::memrchr;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::feed::{Feed, Origin};
+use super::pace::Pace;
 use super::tally::Told;
 use crate::sys::{DatagramBatch, socket_drops};
 
@@ -29,6 +30,18 @@ pub(super) struct DatagramLimits {
     pub(super) datagram_bytes: usize,
     /// How long to wait for lanes and buffers before shedding.
     pub(super) patience: Duration,
+    /// How long datagrams may gather in the kernel.
+    pub(super) pace: Pace,
+}
+
+/// A bound socket.
+#[derive(Debug)]
+pub(super) struct DatagramSocket {
+    pub(super) fd: OwnedFd,
+    /// How many datagrams the kernel had dropped at it when it became ours.
+    pub(super) drops: u32,
+    /// The kernel joins datagrams into trains.
+    pub(super) trains: bool,
 }
 
 /// A datagram source.
@@ -39,6 +52,7 @@ pub(super) struct Datagrams {
     joined: Joined,
     drops: u32,
     drops_checked: Instant,
+    pace: Pace,
 }
 
 /// Datagrams on their way into blocks.
@@ -53,18 +67,22 @@ struct Joined {
 }
 
 impl Datagrams {
-    /// `drops` is how many datagrams the kernel had dropped at this socket when it became ours.
-    pub(super) fn new(socket: OwnedFd, who: String, feed: Feed, limits: DatagramLimits, drops: u32) -> Self {
+    pub(super) fn new(socket: DatagramSocket, who: String, feed: Feed, limits: DatagramLimits) -> Datagrams {
+        let DatagramSocket { fd, drops, trains } = socket;
+        let DatagramLimits { batch, datagram_bytes, patience, pace } = limits;
         let conn = feed.opened(who);
-        let joined = Joined { feed, patience: limits.patience, block: None, conn, next_line: 1, offset: 0 };
-        let batch = DatagramBatch::new(limits.batch, limits.datagram_bytes);
-        Datagrams { socket, batch, joined, drops, drops_checked: Instant::now() }
+        let joined = Joined { feed, patience, block: None, conn, next_line: 1, offset: 0 };
+        let batch = DatagramBatch::new(batch, datagram_bytes);
+        let batch = if trains { batch.with_trains() } else { batch };
+        Datagrams { socket: fd, batch, joined, drops, drops_checked: Instant::now(), pace }
     }
 
     pub(super) fn run(mut self) {
         while !self.joined.feed.is_stopping() {
-            self.wait();
-            self.take_all(None);
+            match self.take_all(None) {
+                0 => self.wait(),
+                taken => std::thread::sleep(self.pace.after(taken)),
+            }
         }
         self.take_all(Some(Instant::now() + DRAIN));
         self.joined.feed.forgotten(self.joined.conn);
@@ -80,26 +98,34 @@ impl Datagrams {
     }
 
     /// Takes what waits in the kernel, until nothing does, the source is stopped or `deadline` has passed.
-    fn take_all(&mut self, deadline: Option<Instant>) {
+    /// Returns how many times the kernel was asked for a datagram and had one.
+    fn take_all(&mut self, deadline: Option<Instant>) -> usize {
+        let mut taken = 0;
         loop {
-            match self.batch.receive(&self.socket) {
-                Ok(0) => break,
-                Ok(_) => self.joined.take(&self.batch),
+            let received = match self.batch.receive(&self.socket) {
+                Ok(received) => received,
                 Err(_) => {
                     std::thread::sleep(ERROR_PAUSE);
-                    break;
+                    0
                 }
-            }
+            };
+            taken += received;
+            self.joined.take(&self.batch);
             let now = Instant::now();
             if now.duration_since(self.drops_checked) >= DROPS_EVERY {
                 self.check_drops(now);
             }
-            if deadline.map_or(self.joined.feed.is_stopping(), |deadline| now >= deadline) {
+            let is_over = deadline.map_or(self.joined.feed.is_stopping(), |deadline| now >= deadline);
+            if received < self.batch.slots() || is_over {
                 break;
             }
         }
         self.joined.hand_over();
-        self.check_drops(Instant::now());
+        if taken == 0 || deadline.is_some() {
+            // About to sleep for who knows how long.
+            self.check_drops(Instant::now());
+        }
+        taken
     }
 
     fn check_drops(&mut self, now: Instant) {

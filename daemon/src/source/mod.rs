@@ -10,6 +10,7 @@ mod cut;
 mod datagrams;
 mod feed;
 mod file;
+mod pace;
 mod slots;
 mod socket_path;
 mod stdin;
@@ -116,7 +117,7 @@ fn bind(config: &SourceConfig, inherited: &mut Inherited, resume: &[Position]) -
         SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
         SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
         SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
-        SourceKind::Udp { addr } => udp::bind(*addr, inherited)?,
+        SourceKind::Udp { addr, options } => udp::bind(*addr, *options, inherited)?,
         SourceKind::File { glob, from } => {
             let own = resume.iter().filter(|position| position.source == config.spec.name);
             file::bind(glob, *from, &own.cloned().collect::<Vec<_>>())

@@ -7,14 +7,24 @@ use std::time::Duration;
 use socket2::Type;
 
 use super::Bound;
-use super::datagrams::{DatagramLimits, Datagrams};
+use super::datagrams::{DatagramLimits, DatagramSocket, Datagrams};
+use super::pace::Pace;
 use super::socket_path::{bind_path, unblocked};
 use crate::config::SocketPath;
 use crate::sys::{Inherited, ListenerKind};
 
+/// The longest rest between few datagrams.
+const REST: Duration = Duration::from_millis(2);
+/// A socket holds ten datagrams by default before their senders wait: from so many on rests get shorter.
+const SOME: usize = 4;
+/// From so many on there is no rest.
+const MANY: usize = 8;
+
 /// A sender can't make a datagram longer than its send buffer, whose usual bound is 208 KiB.
-const LIMITS: DatagramLimits =
-    DatagramLimits { batch: 16, datagram_bytes: 256 * 1024, patience: Duration::from_secs(1) };
+fn limits() -> DatagramLimits {
+    let pace = Pace::new(REST, SOME, MANY);
+    DatagramLimits { batch: 16, datagram_bytes: 256 * 1024, patience: Duration::from_secs(1), pace }
+}
 
 pub(super) fn bind(place: &SocketPath, inherited: &mut Inherited) -> io::Result<Bound> {
     let (socket, path) = match inherited.take_path(ListenerKind::Datagram, &place.path) {
@@ -27,7 +37,9 @@ pub(super) fn bind(place: &SocketPath, inherited: &mut Inherited) -> io::Result<
     let who = place.path.display().to_string();
     let run = move |feed| {
         let path = path;
-        Datagrams::new(socket, who, feed, LIMITS, 0).run();
+        // The kernel drops none: it holds the sender up.
+        let socket = DatagramSocket { fd: socket, drops: 0, trains: false };
+        Datagrams::new(socket, who, feed, limits()).run();
         drop(path);
     };
     Ok(Bound { address: None, receive_buffer: None, run: Box::new(run) })

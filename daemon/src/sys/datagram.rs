@@ -1,4 +1,5 @@
-//! Datagrams by the batch (`recvmmsg`) into memory that is allocated once, and large receive buffers.
+//! Datagrams by the batch (`recvmmsg`) into memory that is allocated once, trains of them (`UDP_GRO`), and
+//! large receive buffers.
 
 #![allow(unsafe_code)]
 
@@ -7,10 +8,17 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ptr;
 
 use nix::libc;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::UdpGroSegment;
 use rustix::net::sockopt;
 
 /// Most datagrams of one system call.
 const BATCH: usize = 64;
+/// Slots are this much further apart than they are long: at a distance of a power of two their first lines,
+/// the only ones that small datagrams use, would share a few sets of the cache.
+const STAGGER: usize = 192;
+/// Room for one control message of an `int`, aligned as its header wants.
+const CONTROL: usize = 4;
 
 /// The datagrams of the last [`DatagramBatch::receive`].
 #[derive(Debug)]
@@ -18,9 +26,19 @@ pub struct DatagramBatch {
     slab: Vec<u8>,
     slots: usize,
     slot_bytes: usize,
+    /// What a slot has: as many as were received.
     received: usize,
-    lengths: [usize; BATCH],
-    cut: [bool; BATCH],
+    filled: [Filled; BATCH],
+    trains: bool,
+}
+
+/// What was received into a slot.
+#[derive(Clone, Copy, Debug, Default)]
+struct Filled {
+    length: usize,
+    cut: bool,
+    /// Length of each datagram in it but the last; 0 for a single one.
+    segment: usize,
 }
 
 impl DatagramBatch {
@@ -28,17 +46,24 @@ impl DatagramBatch {
     pub fn new(slots: usize, slot_bytes: usize) -> DatagramBatch {
         let slots = slots.clamp(1, BATCH);
         DatagramBatch {
-            slab: vec![0; slots * slot_bytes],
+            slab: vec![0; slots * (slot_bytes + STAGGER)],
             slots,
             slot_bytes,
             received: 0,
-            lengths: [0; BATCH],
-            cut: [false; BATCH],
+            filled: [Filled::default(); BATCH],
+            trains: false,
         }
     }
 
-    /// Takes what waits at `socket`, up to a batch, without blocking. Returns how many datagrams: only
-    /// these are in the batch, whatever older ones left in its memory.
+    /// Takes trains of datagrams apart, at a socket that [`join_datagrams`] was asked of.
+    pub fn with_trains(mut self) -> DatagramBatch {
+        self.trains = true;
+        self
+    }
+
+    /// Takes what waits at `socket`, up to a batch, without blocking. Returns how many slots were filled:
+    /// only their datagrams are in the batch, whatever older ones left in its memory. Fewer than there
+    /// are slots mean that nothing waits any more.
     ///
     /// # Errors
     /// Whatever the system says; that nothing waits is no error but 0.
@@ -54,20 +79,31 @@ impl DatagramBatch {
         Ok(self.received)
     }
 
+    /// Most datagrams, or trains of them, that one call takes.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
     fn receive_once(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let mut targets = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
-        for (target, slot) in targets.iter_mut().zip(self.slab.chunks_exact_mut(self.slot_bytes)) {
-            *target = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+        for (target, slot) in targets.iter_mut().zip(self.slab.chunks_exact_mut(self.slot_bytes + STAGGER)) {
+            *target = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: self.slot_bytes };
         }
+        let mut controls = [[0_u64; CONTROL]; BATCH];
         // SAFETY: all-zero is a valid `mmsghdr`: null pointers with zero lengths.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { std::mem::zeroed() };
-        for (header, target) in headers.iter_mut().zip(targets.iter_mut()) {
+        for ((header, target), control) in headers.iter_mut().zip(&mut targets).zip(&mut controls) {
             header.msg_hdr.msg_iov = ptr::from_mut(target);
             header.msg_hdr.msg_iovlen = 1;
+            if self.trains {
+                // Nowhere else: descriptors that a sender of UNIX datagrams passes would come in this way.
+                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = size_of_val(control) as _;
+            }
         }
         // SAFETY: the first `slots` headers point to `targets`, which point to disjoint parts of
-        // `slab`; all of them live for the call and nothing else refers to them. The descriptor is
-        // borrowed, thus open.
+        // `slab`, and to a control buffer of their own or none; all of them live for the call, have the lengths told,
+        // and nothing else refers to them. The descriptor is borrowed, thus open.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -78,18 +114,58 @@ impl DatagramBatch {
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        for (at, header) in headers.iter().take(received).enumerate() {
-            self.lengths[at] = header.msg_len as usize;
-            self.cut[at] = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        for (filled, header) in self.filled.iter_mut().zip(headers.iter().take(received)) {
+            let cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            *filled = Filled { length: header.msg_len as usize, cut, segment: segment(&header.msg_hdr) };
         }
         Ok(received)
     }
 
     /// The datagrams received last, each with whether its end was cut off because the slot was too short.
     pub fn datagrams(&self) -> impl Iterator<Item = (&[u8], bool)> {
-        let slots = self.slab.chunks_exact(self.slot_bytes).take(self.received);
-        slots.zip(self.lengths.iter().zip(&self.cut)).map(|(slot, (&length, &cut))| (&slot[..length], cut))
+        let slots = self.slab.chunks_exact(self.slot_bytes + STAGGER).take(self.received);
+        slots.zip(&self.filled).flat_map(|(slot, filled)| filled.datagrams(slot))
     }
+}
+
+impl Filled {
+    fn datagrams<'s>(&self, slot: &'s [u8]) -> impl Iterator<Item = (&'s [u8], bool)> {
+        let Filled { length, cut, segment } = *self;
+        // An empty datagram is one, too.
+        let segment = if segment == 0 { length.max(1) } else { segment };
+        let ends = (0..length.max(1)).step_by(segment).map(move |from| (from, (from + segment).min(length)));
+        ends.map(move |(from, to)| (&slot[from..to], cut && to == length))
+    }
+}
+
+/// The length of the datagrams that the kernel put into one train (`UDP_GRO`); 0 where it didn't.
+fn segment(header: &libc::msghdr) -> usize {
+    if header.msg_controllen == 0 {
+        return 0;
+    }
+    // SAFETY: the header was filled in by the kernel, its control buffer lives and is aligned; a message
+    // is read only where the macros say that there is one, and an `int` only where one fits.
+    unsafe {
+        let message = libc::CMSG_FIRSTHDR(header);
+        let is_train = !message.is_null()
+            && (*message).cmsg_level == libc::SOL_UDP
+            && (*message).cmsg_type == libc::UDP_GRO
+            && (*message).cmsg_len as usize >= libc::CMSG_LEN(size_of::<libc::c_int>() as u32) as usize;
+        if !is_train {
+            return 0;
+        }
+        let length = ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::c_int>());
+        usize::try_from(length).unwrap_or(0)
+    }
+}
+
+/// Lets the kernel join datagrams of one sender into trains, which cost little more than one datagram. A
+/// train that finds no room counts as one drop, however many datagrams it had.
+///
+/// # Errors
+/// The system doesn't offer it.
+pub fn join_datagrams(socket: impl AsFd) -> io::Result<()> {
+    Ok(setsockopt(&socket, UdpGroSegment, &true)?)
 }
 
 /// What became of a wish for a large receive buffer.
@@ -159,5 +235,26 @@ mod tests {
         let buffer = request_receive_buffer(&receiver, 64 * 1024).expect("granted");
         assert_eq!(buffer, ReceiveBuffer { asked: 64 * 1024, granted: 64 * 1024 });
         assert!(!buffer.is_short() && ReceiveBuffer { asked: 2, granted: 1 }.is_short());
+    }
+
+    #[test]
+    fn trains_are_taken_apart() {
+        use std::net::UdpSocket;
+        let receiver = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        join_datagrams(&receiver).expect("offered since Linux 5.0");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        sender.connect(receiver.local_addr().expect("an address")).expect("connected");
+        setsockopt(&sender, nix::sys::socket::sockopt::UdpGsoSegment, &4).expect("offered since Linux 4.18");
+        sender.send(b"aaaabbbbcc").expect("sent");
+        setsockopt(&sender, nix::sys::socket::sockopt::UdpGsoSegment, &0).expect("set");
+        sender.send(b"single").expect("sent");
+        sender.send(b"").expect("sent");
+        let mut batch = DatagramBatch::new(8, 64).with_trains();
+        let mut all = Vec::new();
+        while batch.receive(&receiver).expect("received") > 0 {
+            all.extend(contents(&batch));
+        }
+        let expected = ["aaaa", "bbbb", "cc", "single", ""].map(|t| (t.as_bytes().to_vec(), false));
+        assert_eq!(all, expected);
     }
 }

@@ -14,7 +14,7 @@ mod wake;
 
 pub use activation::{Inherited, ListenerKind};
 pub use clock::{Clock, ManualClock, ScaledClock, WallClock};
-pub use datagram::{DatagramBatch, ReceiveBuffer, request_receive_buffer};
+pub use datagram::{DatagramBatch, ReceiveBuffer, join_datagrams, request_receive_buffer};
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use meminfo::socket_drops;
 pub use peer::{Peer, peer_credentials};

@@ -143,6 +143,8 @@ report! {
         pub dropped_crash: u64,
         /// Datagrams that the kernel dropped before they were received.
         pub kernel_datagrams: u64,
+        /// Whether it may have been more: a source has `gro`, and a train that is dropped counts as one.
+        pub kernel_datagrams_at_least: bool,
         /// Events that senders say they dropped.
         pub sender_dropped: u64,
         /// Whether every entry balances.
@@ -229,6 +231,7 @@ impl LedgerStatus {
             dropped_queue: counts.dropped_queue,
             dropped_crash: counts.dropped_crash,
             kernel_datagrams: counts.kernel_datagrams,
+            kernel_datagrams_at_least: false,
             sender_dropped: counts.sender_dropped,
             balances,
         }

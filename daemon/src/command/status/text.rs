@@ -104,11 +104,13 @@ fn ledger(ledger: &LedgerStatus) -> String {
     parts.extend((!ledger.balances).then(|| "DOES NOT BALANCE".to_owned()));
     let reasons = ledger.rejected.iter().map(|(reason, lines)| format!("{reason} {}", grouped(*lines)));
     parts.extend(reasons);
+    let at_least = if ledger.kernel_datagrams_at_least { "at least " } else { "" };
     let beside = [
-        (ledger.kernel_datagrams, "datagrams dropped by the kernel"),
-        (ledger.sender_dropped, "events dropped by senders"),
+        (ledger.kernel_datagrams, at_least, "datagrams dropped by the kernel"),
+        (ledger.sender_dropped, "", "events dropped by senders"),
     ];
-    parts.extend(beside.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", grouped(*n))));
+    let told = beside.iter().filter(|(n, ..)| *n > 0);
+    parts.extend(told.map(|(n, bound, what)| format!("{bound}{} {what}", grouped(*n))));
     labelled("ledger", &parts)
 }
 

@@ -58,7 +58,7 @@ fn diffs_say_what_would_relearn() {
         }
       ],
       "sources": [
-        "source.metrics.address: Udp { addr: 127.0.0.1:8125 } -> Udp { addr: 127.0.0.1:8126 }",
+        "source.metrics.address: 127.0.0.1:8125 -> 127.0.0.1:8126",
         "source.metrics.stream: by name: orders, shipments -> by name: orders, returns, shipments"
       ],
       "others": [

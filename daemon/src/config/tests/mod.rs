@@ -175,6 +175,21 @@ fn every_key_of_the_interface_is_accepted() {
 }
 
 #[test]
+fn udp_may_be_joined_and_shared() {
+    let udp = |more: &str| {
+        let text = format!("[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:1\"\n{more}");
+        match config(&text).sources[0].kind {
+            SourceKind::Udp { options, .. } => options,
+            _ => panic!("it is UDP"),
+        }
+    };
+    assert_eq!(udp(""), UdpOptions { gro: false, receivers: 1 });
+    assert_eq!(udp("gro = true\nreceivers = 4"), UdpOptions { gro: true, receivers: 4 });
+    let misspelt = errors("[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:1\"\nreciever = 2");
+    assert!(misspelt.contains("did you mean `receivers`"), "{misspelt}");
+}
+
+#[test]
 fn names_and_bounds() {
     for (text, said) in [
         ("[stream.\"a b\"]", "can't be a stream name"),
@@ -189,6 +204,8 @@ fn names_and_bounds() {
         ("[source.s]\ntype = \"unix\"", "has no `listen`"),
         ("[source.s]\ntype = \"udp\"\nlisten = \"shop:1\"", "no address and port"),
         ("[source.s]\ntype = \"stdin\"\nlisten = \"x\"", "has no `listen`"),
+        ("[source.s]\ntype = \"tcp\"\nlisten = \"127.0.0.1:1\"\ngro = true", "has no `gro`"),
+        ("[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:1\"\nreceivers = 0", "out of bounds"),
         ("[source.s]\ntype = \"unix\"\nlisten = \"@x\"", "abstract"),
         ("[source.s]\ntype = \"unix\"\nlisten = \"./ebbd-data/alarms.sock\"", "would listen where"),
         ("[source.s]\ntype = \"file\"\npath = \"[\"", "no pattern"),
