@@ -1,7 +1,16 @@
-//! The load generator, shared by benches, end-to-end tests and the `ebbd-bench` binary.
+//! The load generators, sinks and stages, shared by benches, end-to-end tests and the `ebbd-bench` binary.
 
 mod load;
+mod send;
+mod shop;
+mod sink;
+mod spent;
+pub mod stages;
 mod target;
 
 pub use load::{Load, LoadSpec, WireFormat};
-pub use target::{Target, send};
+pub use send::{Pace, Sender};
+pub use shop::{EVENTS_PER_MINUTE, ShopLoad, ShopSpec, TimeText, Truth};
+pub use sink::{Sink, SinkKind, SinkReport};
+pub use spent::Spent;
+pub use target::Target;

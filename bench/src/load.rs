@@ -12,6 +12,28 @@ pub enum WireFormat {
     Influx,
     /// DogStatsD counters.
     Statsd,
+    /// StatsD counters with the dimensions in their names, for peers that know no tags.
+    StatsdPlain,
+}
+
+impl WireFormat {
+    /// Its name in the daemon's configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            WireFormat::Ndjson => "ndjson",
+            WireFormat::Influx => "influx",
+            WireFormat::Statsd | WireFormat::StatsdPlain => "statsd",
+        }
+    }
+
+    /// Bytes to set aside per line.
+    pub fn usual_line_bytes(self) -> usize {
+        match self {
+            WireFormat::Ndjson => 220,
+            WireFormat::Influx => 150,
+            WireFormat::Statsd | WireFormat::StatsdPlain => 80,
+        }
+    }
 }
 
 /// What to generate.
@@ -91,7 +113,7 @@ fn write_line(event: &SimulatedEvent, format: WireFormat, out: &mut String) {
     match format {
         WireFormat::Ndjson => event.write_ndjson(out),
         WireFormat::Influx => event.write_influx(out),
-        WireFormat::Statsd => event.write_statsd(out),
+        WireFormat::Statsd | WireFormat::StatsdPlain => event.write_statsd(out),
     }
 }
 

@@ -1,17 +1,6 @@
-//! Where generated lines go: a file, standard output, a stream socket, datagrams.
+//! Where lines go to or come from, as it is written on the command line.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream, UdpSocket};
-use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::time::{Duration, Instant};
-
-use crate::load::{Load, WireFormat};
-
-/// Bytes of a packed datagram: fits an Ethernet frame.
-const DATAGRAM_BYTES: usize = 1_400;
-
-/// Where to send: `unix:PATH`, `unixgram:PATH`, `tcp:HOST:PORT`, `udp:HOST:PORT`, `file:PATH`, `-`.
+/// `unix:PATH`, `unixgram:PATH`, `tcp:HOST:PORT`, `udp:HOST:PORT`, `file:PATH`, `-`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A UNIX stream socket.
@@ -46,46 +35,15 @@ impl std::str::FromStr for Target {
     }
 }
 
-/// Sends all lines; datagrams at most `per_second` lines a second (0: as fast as they go).
-///
-/// # Errors
-/// Whatever the socket or file says.
-pub fn send(load: &Load, format: WireFormat, target: &Target, per_second: u64) -> io::Result<()> {
-    match target {
-        Target::Unix(path) => {
-            let mut stream = UnixStream::connect(path)?;
-            stream.write_all(load.text(format).as_bytes())?;
-            stream.shutdown(Shutdown::Write)
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Target::Unix(path) => write!(f, "unix:{path}"),
+            Target::UnixDatagram(path) => write!(f, "unixgram:{path}"),
+            Target::Tcp(address) => write!(f, "tcp:{address}"),
+            Target::Udp(address) => write!(f, "udp:{address}"),
+            Target::File(path) => write!(f, "file:{path}"),
+            Target::Stdout => f.write_str("-"),
         }
-        Target::Tcp(address) => {
-            let mut stream = TcpStream::connect(address)?;
-            stream.write_all(load.text(format).as_bytes())?;
-            stream.shutdown(Shutdown::Write)
-        }
-        Target::UnixDatagram(path) => {
-            let socket = UnixDatagram::unbound()?;
-            paced(&load.datagrams(format, DATAGRAM_BYTES), per_second, |d| socket.send_to(d, path).map(drop))
-        }
-        Target::Udp(address) => {
-            let socket = UdpSocket::bind("127.0.0.1:0")?;
-            paced(&load.datagrams(format, DATAGRAM_BYTES), per_second, |d| {
-                socket.send_to(d, address).map(drop)
-            })
-        }
-        Target::File(path) => File::create(path)?.write_all(load.text(format).as_bytes()),
-        Target::Stdout => io::stdout().write_all(load.text(format).as_bytes()),
     }
-}
-
-fn paced(datagrams: &[String], per_second: u64, send: impl Fn(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let (start, mut lines) = (Instant::now(), 0);
-    for datagram in datagrams {
-        if let Some(due_us) = (lines * 1_000_000u64).checked_div(per_second) {
-            let due = Duration::from_micros(due_us);
-            std::thread::sleep(due.saturating_sub(start.elapsed()));
-        }
-        send(datagram.as_bytes())?;
-        lines += datagram.lines().count() as u64;
-    }
-    Ok(())
 }
