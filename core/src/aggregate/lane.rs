@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use datasketches::hash::value::raw_bytes;
-use datasketches::hll::Coupon;
-
 use super::cells::LaneStream;
+use super::coupon::coupon;
 use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
 use super::tally::{Origins, Tallies, TallyKey};
 use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec};
@@ -80,7 +78,7 @@ impl LaneCounter {
             specs: streams,
             identity: Seeded::new(seed),
             origins: Origins::new(sources.len(), limits.origins, seed),
-            tallies: Tallies::default(),
+            tallies: Tallies::new(),
             positions: Vec::new(),
             controls: Vec::new(),
             samples: Vec::new(),
@@ -115,6 +113,7 @@ impl LaneCounter {
             consumed += 1;
             book.line(line, decoded, whence);
         }
+        book.settle(block.source);
         book.moved(block, consumed);
     }
 
@@ -190,23 +189,19 @@ impl Book {
         }
     }
 
-    /// Adds an event to its cell.
+    /// Adds an event to its cell, at the latest when the block is settled.
     fn count(&mut self, event: &Event<'_>, minute: Minute, tally: u32, whence: Whence) {
-        let spec = &self.specs[event.stream().index()];
-        let lane = &mut self.streams[event.stream().index()];
-        let (series, refused) = lane.intern(event);
-        let cell = lane.cell(series, minute, whence.source);
-        lane.weigh(cell, event.weight().0);
-        for (at, sum) in spec.sums.iter().enumerate() {
-            let Some(amount) = event.amount(at) else { continue };
-            if refused >> at & 1 == 1 || !lane.add(cell, at, amount.0) {
-                self.tallies.bad(tally, &sum.name);
-            }
-        }
-        for at in 0..spec.distincts.len() {
-            if let Some(value) = event.distinct(at) {
-                lane.note(cell, at as u8, coupon(value));
-            }
+        let Book { streams, specs, tallies, .. } = self;
+        let sums = &specs[event.stream().index()].sums;
+        let refuse = |tally, sum: usize| tallies.bad(tally, &sums[sum].name);
+        streams[event.stream().index()].count(event, (minute, tally, whence.source), refuse);
+    }
+
+    /// Counts the events of a block that still wait.
+    fn settle(&mut self, source: SourceId) {
+        let Book { streams, specs, tallies, .. } = self;
+        for (stream, spec) in streams.iter_mut().zip(specs.iter()) {
+            stream.settle(source, |tally, sum| tallies.bad(tally, &spec.sums[sum].name));
         }
     }
 
@@ -304,9 +299,4 @@ impl Book {
             self.forgot_at = self.latest_arrival;
         }
     }
-}
-
-/// The coupon of a distinct value: of its raw UTF-8 bytes, so that sketches merge with everybody's.
-pub(super) fn coupon(value: &str) -> Coupon {
-    Coupon::from_value(raw_bytes::from_str(value))
 }

@@ -9,6 +9,7 @@
 mod aggregator;
 mod arrivals;
 mod cells;
+mod coupon;
 mod dedupe;
 mod delta;
 mod distincts;
@@ -23,6 +24,7 @@ mod seal;
 mod series;
 mod sketch;
 mod sources;
+mod stage;
 mod state;
 mod tally;
 pub mod twin;

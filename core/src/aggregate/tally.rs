@@ -5,44 +5,54 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::delta::Tally;
-use crate::intern::Seeded;
+use crate::intern::{TagIndex, Tagger, Word};
 use crate::model::{LedgerCounts, Minute, OTHER, OriginId, Reason, SourceId, StreamId, TimeUs};
+
+/// Tallies that are found without a search.
+const RECENT: usize = 64;
 
 /// The origins a lane has met, per source, bounded.
 #[derive(Debug)]
 pub(super) struct Origins {
-    hasher: Seeded,
+    tagger: Tagger,
     sources: Vec<OriginTable>,
     limit: usize,
     cap_hits: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct OriginTable {
     names: Vec<Arc<str>>,
-    index: HashTable<u32>,
+    index: TagIndex,
+    /// The one that was asked for last.
+    last: (Word, OriginId),
 }
 
 impl Origins {
     pub(super) fn new(sources: usize, limit: usize, seed: u64) -> Origins {
-        let tables = std::iter::repeat_with(OriginTable::default).take(sources).collect();
-        let mut origins = Origins { hasher: Seeded::new(seed), sources: tables, limit, cap_hits: 0 };
+        let tables = std::iter::repeat_with(OriginTable::new).take(sources).collect();
+        let mut origins = Origins { tagger: Tagger::new(seed), sources: tables, limit, cap_hits: 0 };
         origins.forget();
         origins
     }
 
     /// The origin's id. Beyond the limit it is that of `__other__`.
+    #[inline]
     pub(super) fn intern(&mut self, source: SourceId, name: &str) -> OriginId {
+        let word = self.tagger.word(name);
+        let (last, origin) = self.sources[source.index()].last;
+        if last == word {
+            return origin;
+        }
         let table = &self.sources[source.index()];
-        let hash = self.hasher.text(name);
-        if let Some(&id) = table.index.find(hash, |&id| &*table.names[id as usize] == name) {
-            return OriginId(id);
+        let known = table.index.find(self.tagger.tag(std::iter::once(word))).map(OriginId);
+        if known.is_none() && table.names.len() >= self.limit + 2 {
+            self.cap_hits += 1;
+            return OriginId(1);
         }
-        if table.names.len() < self.limit + 2 {
-            return self.insert(source, name);
-        }
-        self.cap_hits += 1;
-        OriginId(1)
+        let origin = known.unwrap_or_else(|| self.insert(source, name));
+        self.sources[source.index()].last = (word, origin);
+        origin
     }
 
     pub(super) fn name(&self, source: SourceId, origin: OriginId) -> &Arc<str> {
@@ -57,7 +67,7 @@ impl Origins {
     /// Forgets all origins, so that the live ones find room again. Only right after a cut.
     pub(super) fn forget(&mut self) {
         for source in 0..self.sources.len() {
-            self.sources[source] = OriginTable::default();
+            self.sources[source] = OriginTable::new();
             self.insert(SourceId(source as u16), "");
             self.insert(SourceId(source as u16), OTHER);
         }
@@ -69,12 +79,17 @@ impl Origins {
     }
 
     fn insert(&mut self, source: SourceId, name: &str) -> OriginId {
-        let OriginTable { names, index } = &mut self.sources[source.index()];
+        let OriginTable { names, index, .. } = &mut self.sources[source.index()];
         let id = names.len() as u32;
         names.push(Arc::from(name));
-        let hasher = &self.hasher;
-        index.insert_unique(hasher.text(name), id, |&id| hasher.text(&names[id as usize]));
+        index.insert(self.tagger.tag(std::iter::once(self.tagger.word(name))), id);
         OriginId(id)
+    }
+}
+
+impl OriginTable {
+    fn new() -> OriginTable {
+        OriginTable { names: Vec::new(), index: TagIndex::new(), last: (Word::default(), OriginId(0)) }
     }
 }
 
@@ -98,24 +113,32 @@ struct Entry {
 }
 
 /// The tallies since the last cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tallies {
     entries: Vec<Entry>,
     index: HashTable<u32>,
-    last: u32,
+    /// By origin and minute: the tally that was counted in last.
+    recent: [u32; RECENT],
 }
 
 impl Tallies {
+    pub(super) fn new() -> Tallies {
+        Tallies { entries: Vec::new(), index: HashTable::new(), recent: [0; RECENT] }
+    }
+
     /// The tally of `key`, made if new; `arrival` is noted as a sign of life.
+    #[inline]
     pub(super) fn at(&mut self, key: TallyKey, arrival: TimeUs) -> u32 {
-        let known = self.entries.get(self.last as usize).is_some_and(|entry| entry.key == key);
-        if !known {
-            self.last = self.find_or_make(key, arrival);
+        let place = key.place();
+        let mut at = self.recent[place];
+        if self.entries.get(at as usize).is_none_or(|entry| entry.key != key) {
+            at = self.find_or_make(key, arrival);
+            self.recent[place] = at;
         }
-        let entry = &mut self.entries[self.last as usize];
+        let entry = &mut self.entries[at as usize];
         entry.first_arrival = entry.first_arrival.min(arrival);
         entry.last_arrival = entry.last_arrival.max(arrival);
-        self.last
+        at
     }
 
     /// Counts one line as an event that happened at `time`.
@@ -152,7 +175,6 @@ impl Tallies {
     /// All tallies; begins anew.
     pub(super) fn cut(&mut self, origins: &Origins) -> Vec<Tally> {
         self.index.clear();
-        self.last = 0;
         let whole = |entry: Entry| Tally {
             arrival: entry.key.arrival,
             source: entry.key.source,
@@ -186,6 +208,13 @@ impl Tallies {
 }
 
 impl TallyKey {
+    /// Where it is remembered: events of some dozen origins and of two minutes each have their own place.
+    #[inline(always)]
+    fn place(&self) -> usize {
+        let minute = self.minute.map_or(0, |minute| minute.0 as usize);
+        (self.origin.index() * 2 + minute % 2) % RECENT
+    }
+
     /// Its parts are dense ids and minutes, so plain mixing will do.
     fn hash(&self) -> u64 {
         let place = u64::from(self.source.0) << 48 | u64::from(self.origin.0) << 16;

@@ -24,15 +24,6 @@ impl Seeded {
         hasher.finish()
     }
 
-    /// The hash of a list of codes, for tables.
-    pub fn codes(&self, codes: &[u32]) -> u64 {
-        let mut hasher = fast::FoldHasher::with_seed(self.start, &self.shared);
-        for &code in codes {
-            hasher.write_u32(code);
-        }
-        hasher.finish()
-    }
-
     /// 128 bits that stand for a list of texts; `["a", "bc"]` and `["ab", "c"]` differ.
     pub fn identity<'a>(&self, parts: impl Iterator<Item = &'a str>) -> [u64; 2] {
         let mut low = quality::FoldHasher::with_seed(self.start, &self.shared);

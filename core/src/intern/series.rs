@@ -7,14 +7,11 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
-use super::Seeded;
+use super::index::TagIndex;
+use super::rows::Rows;
 use super::values::{EMPTY, OTHER_CODE, UNKNOWN, Values};
-use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec};
-
-/// Codes of one key: dimensions, then one currency per sum.
-type Codes = [u32; Limits::DIMENSIONS + Limits::SUMS];
+use super::{Tag, Tagger, Word};
+use crate::model::{Limits, OTHER, SeriesId, SeriesKey, StreamSpec};
 
 /// What can be looked up: the texts of a key. `""` where there is none.
 pub trait Keyed {
@@ -22,6 +19,18 @@ pub trait Keyed {
     fn dimension(&self, at: usize) -> &str;
     /// The currency of the sum at `at`, in the stream's order.
     fn currency(&self, at: usize) -> &str;
+
+    /// The word of the dimension at `at`; `None` if it is too long for one.
+    #[inline(always)]
+    fn dimension_word(&self, at: usize) -> Option<Word> {
+        Word::of(self.dimension(at))
+    }
+
+    /// The word of the currency at `at`; `None` if it is too long for one.
+    #[inline(always)]
+    fn currency_word(&self, at: usize) -> Option<Word> {
+        Word::of(self.currency(at))
+    }
 }
 
 impl Keyed for SeriesKey {
@@ -43,17 +52,27 @@ pub struct Found {
     pub refused_sums: u8,
 }
 
+/// A key on its way into the table: codes and words of its dimensions, then of one currency per sum.
+/// Codes are [`UNKNOWN`] where a dimension's value is new.
+struct Draft {
+    codes: [u32; Limits::DIMENSIONS + Limits::SUMS],
+    words: [Word; Limits::DIMENSIONS + Limits::SUMS],
+    /// One bit per sum whose currency was refused.
+    refused_sums: u8,
+}
+
 /// The series of one stream.
 #[derive(Debug)]
 pub struct SeriesTable {
-    hasher: Seeded,
+    tagger: Tagger,
     dimensions: Vec<Values>,
     currencies: Values,
     sums: usize,
     /// Per dimension: the codes of the `watched` filter's values, if the filter asks for it.
     filter: Vec<Option<Vec<u32>>>,
-    codes: Vec<u32>,
-    index: HashTable<u32>,
+    /// A row per series: the codes of its dimensions, then one currency per sum.
+    codes: Rows<u32>,
+    index: TagIndex,
     limit: usize,
     /// The dimension that gives way first, chosen when the limit is first met.
     widest: Option<usize>,
@@ -63,22 +82,22 @@ pub struct SeriesTable {
 impl SeriesTable {
     /// An empty table for the keys of `stream`, with at most `limit` series beside the coarser ones.
     pub fn new(stream: &StreamSpec, limit: usize, seed: u64) -> SeriesTable {
-        let hasher = Seeded::new(seed);
-        let mut dimensions: Vec<Values> = stream.dimensions.iter().map(|_| Values::new(&hasher)).collect();
+        let tagger = Tagger::new(seed);
+        let mut dimensions: Vec<Values> = stream.dimensions.iter().map(|_| Values::new(&tagger)).collect();
         let mut filter = vec![None; dimensions.len()];
         for (at, values) in &stream.watched.0 {
-            let codes = values.iter().map(|value| dimensions[*at].insert(value, &hasher)).collect();
+            let codes = values.iter().map(|value| dimensions[*at].insert(value, &tagger)).collect();
             filter[*at] = Some(codes);
         }
         SeriesTable {
-            currencies: Values::new(&hasher),
+            currencies: Values::new(&tagger),
             sums: stream.sums.len(),
-            codes: Vec::new(),
-            index: HashTable::new(),
+            codes: Rows::new(dimensions.len() + stream.sums.len()),
+            index: TagIndex::new(),
             limit: limit.max(1),
             widest: None,
             cap_hits: 0,
-            hasher,
+            tagger,
             dimensions,
             filter,
         }
@@ -86,22 +105,55 @@ impl SeriesTable {
 
     /// The series of `key`; a new one is made while there is room. No allocation for a known key.
     pub fn intern(&mut self, key: &impl Keyed) -> Found {
-        let mut codes: Codes = [EMPTY; Limits::DIMENSIONS + Limits::SUMS];
-        let refused_sums = self.read(key, &mut codes);
-        match self.find(&codes) {
-            Some(id) => Found { id, refused_sums },
-            None => self.admit(key, codes, refused_sums),
+        match self.find(self.tag(key)) {
+            Some(id) => Found { id, refused_sums: 0 },
+            None => self.admit(key),
         }
+    }
+
+    /// What stands for `key` in this table.
+    #[inline(always)]
+    pub fn tag(&self, key: &impl Keyed) -> Tag {
+        self.tagger.tag(self.words(key))
+    }
+
+    /// What stands for the key with these [`SeriesTable::words`].
+    #[inline(always)]
+    pub fn tag_of_words(&self, words: &[Word]) -> Tag {
+        self.tagger.tag(words.iter().copied())
+    }
+
+    /// The words of `key`: of its dimensions, then one currency per sum.
+    #[inline(always)]
+    pub fn words(&self, key: &impl Keyed) -> impl Iterator<Item = Word> {
+        let long = |text: &str| self.tagger.long(text);
+        let dimensions = (0..self.dimensions.len())
+            .map(move |at| key.dimension_word(at).unwrap_or_else(|| long(key.dimension(at))));
+        let currencies =
+            (0..self.sums).map(move |at| key.currency_word(at).unwrap_or_else(|| long(key.currency(at))));
+        dimensions.chain(currencies)
+    }
+
+    /// The series with this tag, if its key is known. All its amounts can be kept.
+    #[inline(always)]
+    pub fn find(&self, tag: Tag) -> Option<SeriesId> {
+        self.index.find(tag).map(SeriesId)
+    }
+
+    /// Asks for the memory in which [`SeriesTable::find`] will look.
+    #[inline(always)]
+    pub fn prefetch(&self, tag: Tag) {
+        self.index.prefetch(tag);
     }
 
     /// How many series there are.
     pub fn len(&self) -> usize {
-        self.codes.len() / self.width()
+        self.codes.len()
     }
 
     /// Whether there is none yet.
     pub fn is_empty(&self) -> bool {
-        self.codes.is_empty()
+        self.len() == 0
     }
 
     /// How many events met the limit since the table was made or told to forget.
@@ -111,9 +163,8 @@ impl SeriesTable {
 
     /// The texts of a series of this table.
     pub fn key(&self, id: SeriesId) -> SeriesKey {
-        let codes = self.codes_of(id.0);
-        let (dimensions, currencies) =
-            codes[..self.dimensions.len() + self.sums].split_at(self.dimensions.len());
+        let codes = &self.codes.row(id.index())[..self.dimensions.len() + self.sums];
+        let (dimensions, currencies) = codes.split_at(self.dimensions.len());
         let text_of = |(values, &code): (&Values, &u32)| Arc::clone(values.text(code));
         let admits = |(filter, code): (&Option<Vec<u32>>, &u32)| {
             filter.as_ref().is_none_or(|codes| codes.contains(code))
@@ -136,14 +187,14 @@ impl SeriesTable {
         let keys: Vec<Option<SeriesKey>> =
             (0..self.len() as u32).map(SeriesId).map(|id| keep(id).then(|| self.key(id))).collect();
         self.codes.clear();
-        self.index.clear();
+        self.index = TagIndex::new();
         self.cap_hits = 0;
         self.widest = None;
-        self.currencies = Values::new(&self.hasher);
+        self.currencies = Values::new(&self.tagger);
         for (at, values) in self.dimensions.iter_mut().enumerate() {
-            let mut fresh = Values::new(&self.hasher);
+            let mut fresh = Values::new(&self.tagger);
             if let Some(filter) = &mut self.filter[at] {
-                filter.iter_mut().for_each(|code| *code = fresh.insert(values.text(*code), &self.hasher));
+                filter.iter_mut().for_each(|code| *code = fresh.insert(values.text(*code), &self.tagger));
             }
             *values = fresh;
         }
@@ -152,59 +203,70 @@ impl SeriesTable {
 
     /// The coarsest key above that of `id`: where its remains go when it is forgotten.
     pub fn coarsest(&mut self, id: SeriesId) -> SeriesId {
-        let mut codes: Codes = [EMPTY; Limits::DIMENSIONS + Limits::SUMS];
-        let width = self.width();
-        codes[..width].copy_from_slice(self.codes_of(id.0));
-        self.blur(&mut codes);
-        self.find(&codes).unwrap_or_else(|| self.push(&codes))
+        let mut draft = Draft::new();
+        let codes = self.codes.row(id.index());
+        draft.codes[..codes.len()].copy_from_slice(codes);
+        for at in 0..self.dimensions.len() + self.sums {
+            let values = self.dimensions.get(at).unwrap_or(&self.currencies);
+            draft.words[at] = self.tagger.word(values.text(draft.codes[at]));
+        }
+        self.blur(&mut draft);
+        self.find_draft(&draft).unwrap_or_else(|| self.push(&draft))
     }
 
-    /// Codes per series, at least one so that a stream without dimensions has a place, too.
-    fn width(&self) -> usize {
-        (self.dimensions.len() + self.sums).max(1)
-    }
-
-    fn codes_of(&self, series: u32) -> &[u32] {
-        let width = self.width();
-        &self.codes[series as usize * width..][..width]
-    }
-
-    /// Reads the codes of a key, [`UNKNOWN`] where a dimension's value is new; refused currencies as bits.
-    fn read(&mut self, key: &impl Keyed, codes: &mut Codes) -> u8 {
+    /// Reads a key. Its currencies are added to those that are known while there is room.
+    fn read(&mut self, key: &impl Keyed) -> Draft {
+        let mut draft = Draft::new();
+        for (place, word) in draft.words.iter_mut().zip(self.words(key)) {
+            *place = word;
+        }
         for (at, values) in self.dimensions.iter().enumerate() {
-            codes[at] = values.code(key.dimension(at), &self.hasher);
+            draft.codes[at] = values.code(draft.words[at], &self.tagger);
         }
-        let mut refused = 0;
-        for at in 0..self.sums {
-            let code = self.currency(key.currency(at));
-            codes[self.dimensions.len() + at] = code.unwrap_or(EMPTY);
-            refused |= u8::from(code.is_none()) << at;
+        for sum in 0..self.sums {
+            let at = self.dimensions.len() + sum;
+            match self.currency(draft.words[at], key.currency(sum)) {
+                Some(code) => draft.codes[at] = code,
+                None => {
+                    draft.set(at, EMPTY, Word::default());
+                    draft.refused_sums |= 1 << sum;
+                }
+            }
         }
-        refused
+        draft
     }
 
     /// The code of a currency, which is added while there is room.
-    fn currency(&mut self, text: &str) -> Option<u32> {
-        match self.currencies.code(text, &self.hasher) {
+    fn currency(&mut self, word: Word, text: &str) -> Option<u32> {
+        match self.currencies.code(word, &self.tagger) {
             UNKNOWN if self.currencies.len() < Limits::CURRENCIES => {
-                Some(self.currencies.insert(text, &self.hasher))
+                Some(self.currencies.insert(text, &self.tagger))
             }
             UNKNOWN => None,
             code => Some(code),
         }
     }
 
-    fn find(&self, codes: &Codes) -> Option<SeriesId> {
-        let codes = &codes[..self.width()];
-        let same = |&series: &u32| self.codes_of(series) == codes;
-        self.index.find(self.hasher.codes(codes), same).map(|&series| SeriesId(series))
+    fn find_draft(&self, draft: &Draft) -> Option<SeriesId> {
+        self.find(self.tag_of(draft))
     }
 
-    /// Makes a series for a key that has none, or finds the coarser one it is counted under.
+    fn tag_of(&self, draft: &Draft) -> Tag {
+        self.tag_of_words(&draft.words[..self.dimensions.len() + self.sums])
+    }
+
+    /// Makes a series for a key that has none as it is, or finds the coarser one it is counted under.
     #[cold]
-    fn admit(&mut self, key: &impl Keyed, mut codes: Codes, refused_sums: u8) -> Found {
+    fn admit(&mut self, key: &impl Keyed) -> Found {
+        let mut draft = self.read(key);
+        let refused_sums = draft.refused_sums;
+        if refused_sums != 0
+            && let Some(id) = self.find_draft(&draft)
+        {
+            return Found { id, refused_sums };
+        }
         if self.len() < self.limit {
-            return Found { id: self.insert(key, codes), refused_sums };
+            return Found { id: self.insert(key, draft), refused_sums };
         }
         if self.cap_hits == 0 {
             self.widest = self.widest();
@@ -212,23 +274,23 @@ impl SeriesTable {
         self.cap_hits += 1;
         let reserve = self.limit / 10;
         if let Some(widest) = self.widest {
-            codes[widest] = OTHER_CODE;
-            if let Some(id) = self.find(&codes) {
+            draft.set(widest, OTHER_CODE, self.tagger.word(OTHER));
+            if let Some(id) = self.find_draft(&draft) {
                 return Found { id, refused_sums };
             }
             if self.len() < self.limit + reserve {
-                return Found { id: self.insert(key, codes), refused_sums };
+                return Found { id: self.insert(key, draft), refused_sums };
             }
         }
-        self.blur(&mut codes);
-        if let Some(id) = self.find(&codes) {
+        self.blur(&mut draft);
+        if let Some(id) = self.find_draft(&draft) {
             return Found { id, refused_sums };
         }
         if self.len() < self.limit + 2 * reserve {
-            return Found { id: self.push(&codes), refused_sums };
+            return Found { id: self.push(&draft), refused_sums };
         }
-        let refused_sums = refused_sums | self.drop_currencies(&mut codes);
-        Found { id: self.find(&codes).unwrap_or_else(|| self.push(&codes)), refused_sums }
+        let refused_sums = refused_sums | self.drop_currencies(&mut draft);
+        Found { id: self.find_draft(&draft).unwrap_or_else(|| self.push(&draft)), refused_sums }
     }
 
     /// The dimension with the most values among those the filter does not ask for.
@@ -238,48 +300,62 @@ impl SeriesTable {
     }
 
     /// Makes every dimension `__other__`, but keeps the filter's own values.
-    fn blur(&self, codes: &mut Codes) {
-        for (code, filter) in codes.iter_mut().zip(&self.filter) {
-            let kept = filter.as_ref().is_some_and(|values| values.contains(code));
-            *code = if kept { *code } else { OTHER_CODE };
+    fn blur(&self, draft: &mut Draft) {
+        let other = self.tagger.word(OTHER);
+        for (at, filter) in self.filter.iter().enumerate() {
+            let kept = filter.as_ref().is_some_and(|values| values.contains(&draft.codes[at]));
+            if !kept {
+                draft.set(at, OTHER_CODE, other);
+            }
         }
     }
 
     /// Gives up the currencies; one bit for each sum that had one.
-    fn drop_currencies(&self, codes: &mut Codes) -> u8 {
-        let first = self.dimensions.len();
+    fn drop_currencies(&self, draft: &mut Draft) -> u8 {
         let mut refused = 0;
-        for (at, code) in codes[first..first + self.sums].iter_mut().enumerate() {
-            refused |= u8::from(*code != EMPTY) << at;
-            *code = EMPTY;
+        for sum in 0..self.sums {
+            let at = self.dimensions.len() + sum;
+            refused |= u8::from(draft.codes[at] != EMPTY) << sum;
+            draft.set(at, EMPTY, Word::default());
         }
         refused
     }
 
     /// Adds a series; the values that were [`UNKNOWN`] are taken from `key`.
-    fn insert(&mut self, key: &impl Keyed, mut codes: Codes) -> SeriesId {
+    fn insert(&mut self, key: &impl Keyed, mut draft: Draft) -> SeriesId {
         for (at, values) in self.dimensions.iter_mut().enumerate() {
-            if codes[at] == UNKNOWN {
-                codes[at] = values.insert(key.dimension(at), &self.hasher);
+            if draft.codes[at] == UNKNOWN {
+                draft.codes[at] = values.insert(key.dimension(at), &self.tagger);
             }
         }
-        self.push(&codes)
+        self.push(&draft)
     }
 
     /// Adds a series regardless of the limit, with the currencies it has.
     fn insert_whole(&mut self, key: &SeriesKey) -> SeriesId {
-        let mut codes: Codes = [EMPTY; Limits::DIMENSIONS + Limits::SUMS];
-        self.read(key, &mut codes);
-        self.insert(key, codes)
+        let draft = self.read(key);
+        self.insert(key, draft)
     }
 
-    fn push(&mut self, codes: &Codes) -> SeriesId {
+    fn push(&mut self, draft: &Draft) -> SeriesId {
         let series = u32::try_from(self.len()).expect("series are bounded far below 2^32");
-        let width = self.width();
-        self.codes.extend_from_slice(&codes[..width]);
-        let SeriesTable { hasher, codes: all, index, .. } = self;
-        let hash_of = |&series: &u32| hasher.codes(&all[series as usize * width..][..width]);
-        index.insert_unique(hasher.codes(&codes[..width]), series, hash_of);
+        self.codes.push(&draft.codes);
+        self.index.insert(self.tag_of(draft), series);
         SeriesId(series)
+    }
+}
+
+impl Draft {
+    fn new() -> Draft {
+        Draft {
+            codes: [EMPTY; Limits::DIMENSIONS + Limits::SUMS],
+            words: [Word::default(); Limits::DIMENSIONS + Limits::SUMS],
+            refused_sums: 0,
+        }
+    }
+
+    fn set(&mut self, at: usize, code: u32, word: Word) {
+        self.codes[at] = code;
+        self.words[at] = word;
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
-use super::Seeded;
+use super::index::TagIndex;
+use super::rows::Rows;
+use super::{Tagger, Word};
 use crate::model::OTHER;
 
 /// The code of the empty value, known to every dictionary.
@@ -17,44 +17,42 @@ pub(super) const UNKNOWN: u32 = u32::MAX;
 /// A dictionary of texts. It grows only by [`Values::insert`]; who calls that keeps the bound.
 #[derive(Debug)]
 pub(super) struct Values {
-    texts: Vec<Arc<str>>,
-    index: HashTable<u32>,
+    texts: Rows<Arc<str>>,
+    index: TagIndex,
 }
 
 impl Values {
     /// A dictionary that knows the empty value and `__other__`.
-    pub(super) fn new(hasher: &Seeded) -> Values {
-        let mut values = Values { texts: Vec::new(), index: HashTable::new() };
-        values.insert("", hasher);
-        values.insert(OTHER, hasher);
+    pub(super) fn new(tagger: &Tagger) -> Values {
+        let mut values = Values { texts: Rows::new(1), index: TagIndex::new() };
+        values.insert("", tagger);
+        values.insert(OTHER, tagger);
         values
     }
 
-    /// The code of `text`, or [`UNKNOWN`].
-    pub(super) fn code(&self, text: &str, hasher: &Seeded) -> u32 {
-        if text.is_empty() {
+    /// The code of the text that `word` stands for, or [`UNKNOWN`].
+    pub(super) fn code(&self, word: Word, tagger: &Tagger) -> u32 {
+        if word == Word::default() {
             return EMPTY;
         }
-        let same = |&code: &u32| &*self.texts[code as usize] == text;
-        self.index.find(hasher.text(text), same).copied().unwrap_or(UNKNOWN)
+        self.index.find(tagger.tag(std::iter::once(word))).unwrap_or(UNKNOWN)
     }
 
     /// The code of `text`, which is added if it is new.
-    pub(super) fn insert(&mut self, text: &str, hasher: &Seeded) -> u32 {
-        let known = if self.texts.is_empty() { UNKNOWN } else { self.code(text, hasher) };
-        if known != UNKNOWN {
-            return known;
+    pub(super) fn insert(&mut self, text: &str, tagger: &Tagger) -> u32 {
+        let tag = tagger.tag(std::iter::once(tagger.word(text)));
+        if let Some(code) = self.index.find(tag) {
+            return code;
         }
         let code = u32::try_from(self.texts.len()).expect("dictionaries are bounded far below 2^32");
-        self.texts.push(Arc::from(text));
-        let texts = &self.texts;
-        self.index.insert_unique(hasher.text(text), code, |&code| hasher.text(&texts[code as usize]));
+        self.texts.push(&[Arc::from(text)]);
+        self.index.insert(tag, code);
         code
     }
 
     /// The text of a code that this dictionary gave.
     pub(super) fn text(&self, code: u32) -> &Arc<str> {
-        &self.texts[code as usize]
+        &self.texts.row(code as usize)[0]
     }
 
     /// How many values it knows, the two standing ones included.

@@ -1,0 +1,135 @@
+//! Events of one stream that wait to be counted together.
+//!
+//! A series, its place and its cell each lie somewhere in memory, and with many series nowhere near. So
+//! events are collected, each with what is needed to count it, while their index entries are on the way;
+//! then all series are looked up, then all cells, then everything is added, in the order of arrival.
+
+use crate::decode::Event;
+use crate::intern::{Keyed, SeriesTable, Tag, Word};
+use crate::model::{Minute, SeriesId, StreamSpec};
+
+/// Events that wait at most.
+pub(super) const BATCH: usize = 64;
+/// The series of an event that was not looked up yet.
+pub(super) const NOT_YET: SeriesId = SeriesId(u32::MAX);
+
+/// An event that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    /// What finds its series.
+    pub(super) tag: Tag,
+    /// In millionths.
+    pub(super) weight: i64,
+    /// Of event time.
+    pub(super) minute: Minute,
+    /// Where its line stands as counted.
+    pub(super) tally: u32,
+    /// Its series, when it is known.
+    pub(super) series: SeriesId,
+    /// Its cell, when it is known.
+    pub(super) cell: u32,
+    /// One bit per sum that has an amount.
+    pub(super) amounts: u8,
+}
+
+/// The events that wait, in columns.
+#[derive(Debug)]
+pub(super) struct Stage {
+    dimensions: usize,
+    sums: usize,
+    pub(super) heads: Vec<Head>,
+    words: Vec<Word>,
+    amounts: Vec<i64>,
+}
+
+/// The key of an event that waits.
+pub(super) struct StagedKey<'a> {
+    dimensions: &'a [Word],
+    currencies: &'a [Word],
+}
+
+impl Keyed for StagedKey<'_> {
+    fn dimension(&self, at: usize) -> &str {
+        self.dimensions[at].text().unwrap_or_default()
+    }
+
+    fn currency(&self, at: usize) -> &str {
+        self.currencies[at].text().unwrap_or_default()
+    }
+}
+
+impl Stage {
+    pub(super) fn new(stream: &StreamSpec) -> Stage {
+        let (dimensions, sums) = (stream.dimensions.len(), stream.sums.len());
+        Stage {
+            dimensions,
+            sums,
+            heads: Vec::with_capacity(BATCH),
+            words: Vec::with_capacity(BATCH * (dimensions + sums)),
+            amounts: Vec::with_capacity(BATCH * sums),
+        }
+    }
+
+    /// Whether no event waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// Whether no further event may wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.heads.len() >= BATCH
+    }
+
+    /// Lets an event wait. Says whether its words are its whole key: if not, its series must be known
+    /// before the event is gone.
+    #[inline(always)]
+    pub(super) fn push(
+        &mut self,
+        series: &SeriesTable,
+        event: &Event<'_>,
+        minute: Minute,
+        tally: u32,
+    ) -> bool {
+        let first = self.words.len();
+        self.words.extend(series.words(event));
+        let words = &self.words[first..];
+        let whole = !words.iter().fold(false, |long, word| long | word.is_stand_in());
+        let tag = series.tag_of_words(words);
+        series.prefetch(tag);
+        let mut amounts = 0;
+        for at in 0..self.sums {
+            let amount = event.amount(at);
+            amounts |= u8::from(amount.is_some()) << at;
+            self.amounts.push(amount.unwrap_or_default().0);
+        }
+        let weight = event.weight().0;
+        self.heads.push(Head { tag, weight, minute, tally, series: NOT_YET, cell: 0, amounts });
+        whole
+    }
+
+    /// The key of the event at `at`.
+    pub(super) fn key(&self, at: usize) -> StagedKey<'_> {
+        let width = self.dimensions + self.sums;
+        let (dimensions, currencies) = self.words[at * width..][..width].split_at(self.dimensions);
+        StagedKey { dimensions, currencies }
+    }
+
+    /// The amounts of the event at `at`, 0 where it has none.
+    #[inline(always)]
+    pub(super) fn amounts(&self, at: usize) -> &[i64] {
+        &self.amounts[at * self.sums..][..self.sums]
+    }
+
+    /// Takes an amount away from an event; says whether it had one.
+    pub(super) fn refuse(&mut self, at: usize, sum: usize) -> bool {
+        self.amounts[at * self.sums + sum] = 0;
+        self.heads[at].amounts >> sum & 1 == 1
+    }
+
+    /// Lets nobody wait any more.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.words.clear();
+        self.amounts.clear();
+    }
+}

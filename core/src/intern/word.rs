@@ -1,0 +1,110 @@
+//! A short text as one number: loaded, compared and hashed as a whole instead of byte by byte.
+
+/// A text of at most [`Word::BYTES`] bytes, padded with zeros, its length in the last byte; or, by that
+/// byte, something that stands for a longer one. The default is the empty text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Word([u8; 16]);
+
+/// The last byte of words that stand for longer texts.
+const LONG: u8 = 0xff;
+
+/// By length: the bits that belong to the text.
+const TEXT_BITS: [u128; 16] = {
+    let mut bits = [0; 16];
+    let mut length = 1;
+    while length < 16 {
+        bits[length] = u128::MAX >> (128 - 8 * length);
+        length += 1;
+    }
+    bits
+};
+
+impl Word {
+    /// Longest text that a word holds.
+    pub const BYTES: usize = 15;
+
+    /// The word of a text; `None` if it is too long for one.
+    #[inline]
+    pub fn of(text: &str) -> Option<Word> {
+        Word::within(text.as_bytes(), 0, text.len())
+    }
+
+    /// The word of the `length` bytes from `start` of `bytes`; `None` if that is too long for one. Where
+    /// 16 bytes can be read from `start` on, they are read at once and the length is no branch.
+    ///
+    /// # Panics
+    /// If `bytes` ends before them.
+    #[inline(always)]
+    pub fn within(bytes: &[u8], start: usize, length: usize) -> Option<Word> {
+        let bits = *TEXT_BITS.get(length)?;
+        let window = match bytes.get(start..).and_then(<[u8]>::first_chunk::<16>) {
+            Some(window) => u128::from_le_bytes(*window) & bits,
+            None => short(&bytes[start..start + length]),
+        };
+        Some(Word((window | (length as u128) << 120).to_le_bytes()))
+    }
+
+    /// A word that stands for a long text, by 120 of the bits of its hash.
+    pub(super) fn stand_in(hash: [u64; 2]) -> Word {
+        let mut bytes = (u128::from(hash[1]) << 64 | u128::from(hash[0])).to_le_bytes();
+        bytes[15] = LONG;
+        Word(bytes)
+    }
+
+    /// Whether it only stands for a longer text.
+    #[inline(always)]
+    pub fn is_stand_in(self) -> bool {
+        self.0[15] == LONG
+    }
+
+    /// The text; `None` if the word only stands for a longer one.
+    pub fn text(&self) -> Option<&str> {
+        let text = self.0.get(..usize::from(self.0[15]))?;
+        std::str::from_utf8(text).ok()
+    }
+
+    /// Its lower and its upper half.
+    #[inline(always)]
+    pub(super) fn halves(self) -> (u64, u64) {
+        let number = u128::from_le_bytes(self.0);
+        (number as u64, (number >> 64) as u64)
+    }
+}
+
+/// At most 15 bytes as a number, where nothing behind them can be read: two loads that may overlap.
+#[inline]
+fn short(text: &[u8]) -> u128 {
+    let length = text.len();
+    if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        u128::from(first) | u128::from(last) << (8 * (length - 8))
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        u128::from(first) | u128::from(last) << (8 * (length - 4))
+    } else {
+        text.iter().rev().fold(0, |number, &byte| number << 8 | u128::from(byte))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_its_text_wherever_it_stands() {
+        let text = "abcdefghijklmnopqrstuvwxyz\u{0}0123456789";
+        for length in 0..=Word::BYTES {
+            for start in 0..=text.len() - length {
+                let part = &text[start..start + length];
+                let word = Word::within(text.as_bytes(), start, length).unwrap();
+                assert_eq!(word.text(), Some(part));
+                assert_eq!(Some(word), Word::of(part), "{part:?}");
+            }
+        }
+        assert_eq!(Word::of(""), Some(Word::default()));
+        assert_eq!(Word::of(&text[..16]), None);
+        assert_ne!(Word::of("a\0"), Word::of("a"));
+        assert_eq!(Word::stand_in([1, 2]).text(), None);
+        assert_ne!(Word::stand_in([1, 2]), Word::stand_in([1, 3]));
+    }
+}
