@@ -3,16 +3,15 @@
 //! Each series remembers its last and its first cell since the cut, so that only an event of a third
 //! minute costs a search. A cut hands the columns over as they are and begins with fresh ones.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use datasketches::hll::Coupon;
 use hashbrown::HashTable;
 
-use super::coupon::coupon;
+use super::coupon::{coupon, shuffled};
 use super::delta::{CellKey, EventLog, IdEvent, StreamDelta};
-use super::stage::{NOT_YET, Stage};
-use crate::decode::Event;
+use super::stage::{Head, NOT_YET, Stage};
+use crate::decode::{Event, Place};
 use crate::intern::{Keyed, Rows, SeriesTable};
 use crate::model::{Limits, MAX_CELL, Minute, SeriesId, SeriesKey, SourceId, StreamSpec};
 use crate::simd::prefetch;
@@ -108,8 +107,10 @@ impl LaneStream {
         let waiting = self.stage.heads.len() as u32;
         let whole = self.stage.push(&self.series, event, minute, tally);
         for distinct in 0..self.distincts {
-            if let Some(value) = event.distinct(distinct as usize) {
-                self.coupons.push((waiting << DISTINCT_BITS | distinct, coupon(value)));
+            let Place { whole, start, len } = event.distinct_place(distinct as usize);
+            if len > 0 {
+                let coupon = coupon(&whole[start..start + len]);
+                self.coupons.push((waiting << DISTINCT_BITS | distinct, coupon));
             }
         }
         if !whole {
@@ -252,12 +253,12 @@ impl LaneStream {
 
     fn find_cells(&mut self, source: SourceId) {
         for at in 0..self.stage.heads.len() {
-            let head = self.stage.heads[at];
-            let slot = self.slots.row(head.series.index())[0];
-            let cell = if slot.epoch == self.epoch && slot.minute == head.minute {
+            let Head { series, minute, .. } = self.stage.heads[at];
+            let slot = &self.slots.row(series.index())[0];
+            let cell = if slot.epoch == self.epoch && slot.minute == minute {
                 slot.cell
             } else {
-                self.other_cell(CellKey { minute: head.minute, series: head.series, source })
+                self.other_cell(CellKey { minute, series, source })
             };
             self.stage.heads[at].cell = cell;
             prefetch(&self.values, cell as usize * self.width);
@@ -265,15 +266,19 @@ impl LaneStream {
     }
 
     fn add_up(&mut self, refuse: &mut impl FnMut(u32, usize)) {
-        for (at, head) in self.stage.heads.iter().enumerate() {
+        let sums = self.width - 2;
+        let mut amounts = self.stage.amounts();
+        for head in &self.stage.heads {
             let values = &mut self.values[head.cell as usize * self.width..][..self.width];
+            let (mine, others) = amounts.split_at(sums);
             values[0] += 1;
             values[1] = values[1].saturating_add(head.weight);
-            for (sum, (total, &amount)) in values[2..].iter_mut().zip(self.stage.amounts(at)).enumerate() {
+            for (sum, (total, &amount)) in values[2..].iter_mut().zip(mine).enumerate() {
                 if !add_within_range(total, amount) {
                     refuse(head.tally, sum);
                 }
             }
+            amounts = others;
         }
         for (at, _) in &mut self.coupons[self.placed_coupons..] {
             let (waiting, distinct) = (*at >> DISTINCT_BITS, *at & ((1 << DISTINCT_BITS) - 1));
@@ -342,38 +347,13 @@ fn handed_over<T>(column: &mut Vec<T>, room: usize) -> Vec<T> {
     std::mem::replace(column, Vec::with_capacity(room))
 }
 
-/// A coupon's place among those of its cell. It must have nothing to do with the coupon's value: a sketch
-/// estimates by the order in which coupons come, and is up to 7 % too high when they come by value.
-fn shuffled(coupon: Coupon) -> u64 {
-    let mut place = Place(0);
-    coupon.hash(&mut place);
-    place.finish()
-}
-
-/// Takes one number in and gives it its own place.
-struct Place(u64);
-
-impl Hasher for Place {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = self.0 << 8 | u64::from(byte));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = u64::from(number);
-    }
-
-    fn finish(&self) -> u64 {
-        mixed(self.0)
-    }
-}
-
 /// Spreads two dense numbers over 64 bits. They are ids of our own making, so no seed is needed.
 pub(super) fn cell_hash(series: SeriesId, minute: Minute) -> u64 {
     mixed(u64::from(series.0) << 32 | u64::from(minute.0 as u32))
 }
 
 /// Each number becomes another one that looks random; no two become the same.
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let mixed = (number ^ number >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed ^ mixed >> 32).wrapping_mul(0x94d0_49bb_1331_11eb)
 }

@@ -6,8 +6,8 @@ use super::cells::LaneStream;
 use super::coupon::coupon;
 use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
 use super::tally::{Origins, Tallies, TallyKey};
-use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec};
-use crate::intern::{Keyed, Seeded};
+use crate::decode::{Block, Decoded, Decoder, Event, Lines, Place, SourceSpec};
+use crate::intern::{Keyed, Seeded, Word};
 use crate::model::{
     Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
 };
@@ -58,6 +58,21 @@ impl Keyed for Event<'_> {
     fn currency(&self, at: usize) -> &str {
         Event::currency(self, at)
     }
+
+    #[inline(always)]
+    fn dimension_word(&self, at: usize) -> Option<Word> {
+        word(self.dimension_place(at))
+    }
+
+    #[inline(always)]
+    fn currency_word(&self, at: usize) -> Option<Word> {
+        word(self.currency_place(at))
+    }
+}
+
+#[inline(always)]
+fn word(place: Place<'_>) -> Option<Word> {
+    Word::within(place.whole, place.start, place.len)
 }
 
 impl LaneCounter {
@@ -162,21 +177,15 @@ impl Book {
 
     fn event(&mut self, line: &[u8], event: &Event<'_>, whence: Whence) {
         let stream = event.stream();
-        let origin = match event.origin() {
-            "" => UNNAMED,
-            name => self.origins.intern(whence.source, name),
+        let origin = match event.origin_place() {
+            Place { len: 0, .. } => UNNAMED,
+            place => self.origins.intern(whence.source, word(place), || event.origin()),
         };
         if let Some(reason) = self.out_of_time(stream, event.time(), whence.arrival) {
             return self.reject(line, reason, (origin, Some(stream)), whence);
         }
         let minute = event.time().minute();
-        let key = TallyKey {
-            arrival: whence.minute,
-            source: whence.source,
-            origin,
-            stream: Some(stream),
-            minute: Some(minute),
-        };
+        let key = TallyKey::new(whence.minute, (whence.source, origin), Some(stream), Some(minute));
         let tally = self.tallies.at(key, whence.arrival);
         self.tallies.count(tally, event.time());
         for field in event.bad_fields() {
@@ -220,7 +229,8 @@ impl Book {
             }
             amount => amount.unwrap_or_default().0,
         });
-        let coupons = (0..spec.distincts.len()).map(|at| event.distinct(at).map(coupon));
+        let coupons =
+            (0..spec.distincts.len()).map(|at| event.distinct(at).map(|value| coupon(value.as_bytes())));
         lane.log(head, sums, coupons);
     }
 
@@ -237,7 +247,7 @@ impl Book {
     }
 
     fn control(&mut self, origin: &str, control: Option<ControlKind>, whence: Whence) {
-        let origin = self.origins.intern(whence.source, origin);
+        let origin = self.origins.intern(whence.source, Word::of(origin), || origin);
         let tally = self.tally_of((origin, None), whence);
         self.tallies.control(tally);
         if let Some(what) = control {
@@ -258,7 +268,7 @@ impl Book {
 
     fn tally_of(&mut self, (origin, stream): (OriginId, Option<StreamId>), whence: Whence) -> u32 {
         let Whence { source, arrival, minute } = whence;
-        self.tallies.at(TallyKey { arrival: minute, source, origin, stream, minute: None }, arrival)
+        self.tallies.at(TallyKey::new(minute, (source, origin), stream, None), arrival)
     }
 
     /// Notes how far a connection was read; consecutive blocks make one position.

@@ -65,8 +65,8 @@ impl Stage {
             dimensions,
             sums,
             heads: Vec::with_capacity(BATCH),
-            words: Vec::with_capacity(BATCH * (dimensions + sums)),
-            amounts: Vec::with_capacity(BATCH * sums),
+            words: vec![Word::default(); BATCH * (dimensions + sums)],
+            amounts: vec![0; BATCH * sums],
         }
     }
 
@@ -90,17 +90,15 @@ impl Stage {
         minute: Minute,
         tally: u32,
     ) -> bool {
-        let first = self.words.len();
-        self.words.extend(series.words(event));
-        let words = &self.words[first..];
-        let whole = !words.iter().fold(false, |long, word| long | word.is_stand_in());
-        let tag = series.tag_of_words(words);
+        let at = self.heads.len();
+        let width = self.dimensions + self.sums;
+        let (tag, whole) = series.read_words(event, &mut self.words[at * width..][..width]);
         series.prefetch(tag);
         let mut amounts = 0;
-        for at in 0..self.sums {
-            let amount = event.amount(at);
-            amounts |= u8::from(amount.is_some()) << at;
-            self.amounts.push(amount.unwrap_or_default().0);
+        for (sum, place) in self.amounts[at * self.sums..][..self.sums].iter_mut().enumerate() {
+            let amount = event.amount(sum);
+            amounts |= u8::from(amount.is_some()) << sum;
+            *place = amount.unwrap_or_default().0;
         }
         let weight = event.weight().0;
         self.heads.push(Head { tag, weight, minute, tally, series: NOT_YET, cell: 0, amounts });
@@ -114,10 +112,10 @@ impl Stage {
         StagedKey { dimensions, currencies }
     }
 
-    /// The amounts of the event at `at`, 0 where it has none.
+    /// Of all waiting events the amounts, one per sum, 0 where there is none.
     #[inline(always)]
-    pub(super) fn amounts(&self, at: usize) -> &[i64] {
-        &self.amounts[at * self.sums..][..self.sums]
+    pub(super) fn amounts(&self) -> &[i64] {
+        &self.amounts
     }
 
     /// Takes an amount away from an event; says whether it had one.
@@ -129,7 +127,5 @@ impl Stage {
     /// Lets nobody wait any more.
     pub(super) fn clear(&mut self) {
         self.heads.clear();
-        self.words.clear();
-        self.amounts.clear();
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::cells::mixed;
 use super::delta::Tally;
 use crate::intern::{TagIndex, Tagger, Word};
 use crate::model::{LedgerCounts, Minute, OTHER, OriginId, Reason, SourceId, StreamId, TimeUs};
@@ -36,10 +37,16 @@ impl Origins {
         origins
     }
 
-    /// The origin's id. Beyond the limit it is that of `__other__`.
+    /// The id of the origin with this word; `name` says its text. Beyond the limit it is that of
+    /// `__other__`.
     #[inline]
-    pub(super) fn intern(&mut self, source: SourceId, name: &str) -> OriginId {
-        let word = self.tagger.word(name);
+    pub(super) fn intern<'a>(
+        &mut self,
+        source: SourceId,
+        word: Option<Word>,
+        name: impl Fn() -> &'a str,
+    ) -> OriginId {
+        let word = word.unwrap_or_else(|| self.tagger.long(name()));
         let (last, origin) = self.sources[source.index()].last;
         if last == word {
             return origin;
@@ -50,7 +57,7 @@ impl Origins {
             self.cap_hits += 1;
             return OriginId(1);
         }
-        let origin = known.unwrap_or_else(|| self.insert(source, name));
+        let origin = known.unwrap_or_else(|| self.insert(source, name()));
         self.sources[source.index()].last = (word, origin);
         origin
     }
@@ -93,15 +100,17 @@ impl OriginTable {
     }
 }
 
-/// Whose lines.
+/// Whose lines, packed so that comparing two is two comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TallyKey {
-    pub(super) arrival: Minute,
-    pub(super) source: SourceId,
-    pub(super) origin: OriginId,
-    pub(super) stream: Option<StreamId>,
-    pub(super) minute: Option<Minute>,
+    /// Source, stream + 1, whether there is a minute, origin: 16, 16, 1 and 31 bits.
+    whose: u64,
+    /// Minute of arrival, minute of event time: 32 bits each.
+    when: u64,
 }
+
+/// The bit that says that a key has a minute of event time.
+const DATED: u64 = 1 << 31;
 
 #[derive(Debug)]
 struct Entry {
@@ -176,11 +185,11 @@ impl Tallies {
     pub(super) fn cut(&mut self, origins: &Origins) -> Vec<Tally> {
         self.index.clear();
         let whole = |entry: Entry| Tally {
-            arrival: entry.key.arrival,
-            source: entry.key.source,
-            origin: Arc::clone(origins.name(entry.key.source, entry.key.origin)),
-            stream: entry.key.stream,
-            minute: entry.key.minute,
+            arrival: entry.key.arrival(),
+            source: entry.key.source(),
+            origin: Arc::clone(origins.name(entry.key.source(), entry.key.origin())),
+            stream: entry.key.stream(),
+            minute: entry.key.minute(),
             counts: entry.counts,
             latest_event: entry.latest_event,
             first_arrival: entry.first_arrival,
@@ -208,20 +217,52 @@ impl Tallies {
 }
 
 impl TallyKey {
+    /// Lines of `origin` that came in the minute of `arrival`, of a stream if they got that far. Lines that
+    /// count have a minute of event time.
+    #[inline(always)]
+    pub(super) fn new(
+        arrival: Minute,
+        (source, origin): (SourceId, OriginId),
+        stream: Option<StreamId>,
+        minute: Option<Minute>,
+    ) -> TallyKey {
+        let stream = stream.map_or(0, |stream| u64::from(stream.0) + 1);
+        let dated = if minute.is_some() { DATED } else { 0 };
+        let minute = minute.map_or(0, |minute| minute.0 as u32);
+        TallyKey {
+            whose: u64::from(source.0) << 48 | stream << 32 | dated | u64::from(origin.0) & (DATED - 1),
+            when: u64::from(arrival.0 as u32) << 32 | u64::from(minute),
+        }
+    }
+
+    fn source(self) -> SourceId {
+        SourceId((self.whose >> 48) as u16)
+    }
+
+    fn origin(self) -> OriginId {
+        OriginId((self.whose & (DATED - 1)) as u32)
+    }
+
+    fn stream(self) -> Option<StreamId> {
+        ((self.whose >> 32) as u16).checked_sub(1).map(StreamId)
+    }
+
+    fn arrival(self) -> Minute {
+        Minute((self.when >> 32) as u32 as i32)
+    }
+
+    fn minute(self) -> Option<Minute> {
+        (self.whose & DATED != 0).then_some(Minute(self.when as u32 as i32))
+    }
+
     /// Where it is remembered: events of some dozen origins and of two minutes each have their own place.
     #[inline(always)]
-    fn place(&self) -> usize {
-        let minute = self.minute.map_or(0, |minute| minute.0 as usize);
-        (self.origin.index() * 2 + minute % 2) % RECENT
+    fn place(self) -> usize {
+        (self.whose.wrapping_mul(2) + self.when % 2) as usize % RECENT
     }
 
     /// Its parts are dense ids and minutes, so plain mixing will do.
-    fn hash(&self) -> u64 {
-        let place = u64::from(self.source.0) << 48 | u64::from(self.origin.0) << 16;
-        let stream = place | self.stream.map_or(0xffff, |stream| u64::from(stream.0));
-        let minute = self.minute.map_or(u64::MAX, |minute| u64::from(minute.0 as u32));
-        let time = minute << 32 ^ u64::from(self.arrival.0 as u32);
-        let mixed = (stream ^ time.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (mixed ^ mixed >> 31).wrapping_mul(0x94d0_49bb_1331_11eb)
+    fn hash(self) -> u64 {
+        mixed(self.whose ^ self.when.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 }

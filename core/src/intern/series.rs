@@ -105,33 +105,40 @@ impl SeriesTable {
 
     /// The series of `key`; a new one is made while there is room. No allocation for a known key.
     pub fn intern(&mut self, key: &impl Keyed) -> Found {
-        match self.find(self.tag(key)) {
+        let mut draft = Draft::new();
+        let (tag, _) = self.read_words(key, &mut draft.words[..self.words()]);
+        match self.find(tag) {
             Some(id) => Found { id, refused_sums: 0 },
-            None => self.admit(key),
+            None => self.admit(key, draft),
         }
     }
 
-    /// What stands for `key` in this table.
-    #[inline(always)]
-    pub fn tag(&self, key: &impl Keyed) -> Tag {
-        self.tagger.tag(self.words(key))
+    /// Words of a key: its dimensions, then one currency per sum.
+    pub fn words(&self) -> usize {
+        self.dimensions.len() + self.sums
     }
 
-    /// What stands for the key with these [`SeriesTable::words`].
+    /// Puts the words of `key` into `words`, of which there are [`SeriesTable::words`]. Returns the tag
+    /// that stands for them, and whether they say all of the key: no text is too long for a word.
     #[inline(always)]
-    pub fn tag_of_words(&self, words: &[Word]) -> Tag {
-        self.tagger.tag(words.iter().copied())
-    }
-
-    /// The words of `key`: of its dimensions, then one currency per sum.
-    #[inline(always)]
-    pub fn words(&self, key: &impl Keyed) -> impl Iterator<Item = Word> {
-        let long = |text: &str| self.tagger.long(text);
-        let dimensions = (0..self.dimensions.len())
-            .map(move |at| key.dimension_word(at).unwrap_or_else(|| long(key.dimension(at))));
-        let currencies =
-            (0..self.sums).map(move |at| key.currency_word(at).unwrap_or_else(|| long(key.currency(at))));
-        dimensions.chain(currencies)
+    pub fn read_words(&self, key: &impl Keyed, words: &mut [Word]) -> (Tag, bool) {
+        let (dimensions, currencies) = words.split_at_mut(self.dimensions.len());
+        let (mut sum, mut whole) = (0u128, true);
+        for (at, place) in dimensions.iter_mut().enumerate() {
+            *place = key.dimension_word(at).unwrap_or_else(|| {
+                whole = false;
+                self.tagger.long(key.dimension(at))
+            });
+            sum = sum.wrapping_add(self.tagger.product(at, *place));
+        }
+        for (at, place) in currencies.iter_mut().enumerate() {
+            *place = key.currency_word(at).unwrap_or_else(|| {
+                whole = false;
+                self.tagger.long(key.currency(at))
+            });
+            sum = sum.wrapping_add(self.tagger.product(self.dimensions.len() + at, *place));
+        }
+        (self.tagger.spread(sum), whole)
     }
 
     /// The series with this tag, if its key is known. All its amounts can be kept.
@@ -163,7 +170,7 @@ impl SeriesTable {
 
     /// The texts of a series of this table.
     pub fn key(&self, id: SeriesId) -> SeriesKey {
-        let codes = &self.codes.row(id.index())[..self.dimensions.len() + self.sums];
+        let codes = &self.codes.row(id.index())[..self.words()];
         let (dimensions, currencies) = codes.split_at(self.dimensions.len());
         let text_of = |(values, &code): (&Values, &u32)| Arc::clone(values.text(code));
         let admits = |(filter, code): (&Option<Vec<u32>>, &u32)| {
@@ -206,7 +213,7 @@ impl SeriesTable {
         let mut draft = Draft::new();
         let codes = self.codes.row(id.index());
         draft.codes[..codes.len()].copy_from_slice(codes);
-        for at in 0..self.dimensions.len() + self.sums {
+        for at in 0..self.words() {
             let values = self.dimensions.get(at).unwrap_or(&self.currencies);
             draft.words[at] = self.tagger.word(values.text(draft.codes[at]));
         }
@@ -214,12 +221,9 @@ impl SeriesTable {
         self.find_draft(&draft).unwrap_or_else(|| self.push(&draft))
     }
 
-    /// Reads a key. Its currencies are added to those that are known while there is room.
-    fn read(&mut self, key: &impl Keyed) -> Draft {
-        let mut draft = Draft::new();
-        for (place, word) in draft.words.iter_mut().zip(self.words(key)) {
-            *place = word;
-        }
+    /// Reads the codes of a key whose words are known. Its currencies are added to those that are known
+    /// while there is room.
+    fn read_codes(&mut self, key: &impl Keyed, draft: &mut Draft) {
         for (at, values) in self.dimensions.iter().enumerate() {
             draft.codes[at] = values.code(draft.words[at], &self.tagger);
         }
@@ -233,7 +237,6 @@ impl SeriesTable {
                 }
             }
         }
-        draft
     }
 
     /// The code of a currency, which is added while there is room.
@@ -252,13 +255,13 @@ impl SeriesTable {
     }
 
     fn tag_of(&self, draft: &Draft) -> Tag {
-        self.tag_of_words(&draft.words[..self.dimensions.len() + self.sums])
+        self.tagger.tag(draft.words[..self.words()].iter().copied())
     }
 
     /// Makes a series for a key that has none as it is, or finds the coarser one it is counted under.
     #[cold]
-    fn admit(&mut self, key: &impl Keyed) -> Found {
-        let mut draft = self.read(key);
+    fn admit(&mut self, key: &impl Keyed, mut draft: Draft) -> Found {
+        self.read_codes(key, &mut draft);
         let refused_sums = draft.refused_sums;
         if refused_sums != 0
             && let Some(id) = self.find_draft(&draft)
@@ -333,7 +336,10 @@ impl SeriesTable {
 
     /// Adds a series regardless of the limit, with the currencies it has.
     fn insert_whole(&mut self, key: &SeriesKey) -> SeriesId {
-        let draft = self.read(key);
+        let mut draft = Draft::new();
+        let words = self.words();
+        self.read_words(key, &mut draft.words[..words]);
+        self.read_codes(key, &mut draft);
         self.insert(key, draft)
     }
 

@@ -50,15 +50,24 @@ impl Tagger {
     /// The tag of a list of words. Lists of one index are all of one length.
     #[inline(always)]
     pub fn tag(&self, words: impl Iterator<Item = Word>) -> Tag {
-        let sum = words.zip(&self.words).fold(0u128, |sum, (word, &(low_key, high_key))| {
-            let (low, high) = word.halves();
-            let product = u128::from(low.wrapping_add(low_key)) * u128::from(high.wrapping_add(high_key));
-            sum.wrapping_add(product)
-        });
-        let mut tag = self.start;
-        for (at, part) in self.parts.iter().enumerate() {
-            tag = tag.wrapping_add(u128::from((sum >> (32 * at)) as u32).wrapping_mul(*part));
-        }
-        Tag(tag)
+        let sum = words.enumerate().fold(0u128, |sum, (at, word)| sum.wrapping_add(self.product(at, word)));
+        self.spread(sum)
+    }
+
+    /// What the word at `at` of a list adds to what [`Tagger::spread`] spreads.
+    #[inline(always)]
+    pub(super) fn product(&self, at: usize, word: Word) -> u128 {
+        let (low, high) = word.halves();
+        let (low_key, high_key) = self.words[at];
+        u128::from(low.wrapping_add(low_key)) * u128::from(high.wrapping_add(high_key))
+    }
+
+    /// The tag of a list of words whose products come to `sum`, wrapping.
+    #[inline(always)]
+    pub(super) fn spread(&self, sum: u128) -> Tag {
+        let parts = self.parts.iter().enumerate();
+        Tag(parts.fold(self.start, |tag, (at, part)| {
+            tag.wrapping_add(u128::from((sum >> (32 * at)) as u32).wrapping_mul(*part))
+        }))
     }
 }
