@@ -35,6 +35,8 @@ pub(super) struct Columns {
     pub(super) weight: Weight,
     /// Fields that can't be used, as bits by place in [`StreamPlan::names`].
     pub(super) bad: u64,
+    /// The shape that filled it last; 0 for none. Others have other columns.
+    shape: u64,
 }
 
 impl Default for Columns {
@@ -45,6 +47,7 @@ impl Default for Columns {
             more_ids: Vec::new(),
             weight: Weight::ONE,
             bad: 0,
+            shape: 0,
         }
     }
 }
@@ -57,6 +60,23 @@ impl Columns {
         self.more_ids.clear();
         self.weight = Weight::ONE;
         self.bad = 0;
+        self.shape = 0;
+    }
+
+    /// Makes ready for the shape of this number, all of whose lines fill the same columns.
+    #[inline(always)]
+    pub(super) fn prepare(&mut self, shape: u64, weight: Weight) {
+        if self.shape != shape {
+            self.clear();
+            self.weight = weight;
+            self.shape = shape;
+        }
+        self.bad = 0;
+    }
+
+    /// Whether long texts are cut at this place.
+    pub(super) fn is_cut(place: usize) -> bool {
+        place < CURRENCIES_AT || place == ORIGIN_AT
     }
 
     /// Works out the columns of `plan` from `record`.

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::keys::Keys;
 use super::record::{Kind, Record, Value};
 
 /// With more dots than this only the two plain spellings are looked for: all in one key, all nested.
@@ -31,6 +32,8 @@ pub(super) struct Edge {
 #[derive(Clone, Debug, Default)]
 struct Node {
     edges: Vec<Edge>,
+    /// The edges by their keys, where these make a table.
+    keys: Option<Keys>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +70,9 @@ impl Layout {
         }
         let mut layout = Layout { nodes: Vec::new(), fields, slots: 0 };
         tree.flatten(&mut layout, 1);
+        for node in &mut layout.nodes {
+            node.keys = Keys::new(node.edges.iter().map(|edge| &*edge.key));
+        }
         layout.fields.iter_mut().for_each(|field| field.slots.sort_unstable());
         layout
     }
@@ -90,6 +96,15 @@ impl Layout {
         }
     }
 
+    /// The edge of the key that stands in `text` at `at`, `len` bytes long.
+    #[inline(always)]
+    pub(super) fn find_at(&self, node: usize, text: &str, at: usize, len: usize) -> Option<usize> {
+        match &self.nodes[node].keys {
+            Some(keys) => keys.find(text.as_bytes(), at, len),
+            None => self.find(node, 0, text.get(at..at + len)?),
+        }
+    }
+
     /// The edge that [`Layout::find`] found.
     pub(super) fn edge(&self, node: usize, at: usize) -> &Edge {
         &self.nodes[node].edges[at]
@@ -98,6 +113,12 @@ impl Layout {
     /// The slot of a flat key: of formats that don't nest.
     pub(super) fn flat_slot(&self, key: &str) -> Option<usize> {
         self.find(Self::ROOT, 0, key).and_then(|at| self.edge(Self::ROOT, at).slot)
+    }
+
+    /// The slot of a field's first spelling that is there.
+    pub(super) fn present(&self, record: &Record, field: FieldId) -> Option<usize> {
+        let slots = self.fields[field.0].slots.iter().map(|&(_, slot)| slot);
+        slots.into_iter().find(|&slot| record.values[slot].kind != Kind::Missing)
     }
 
     /// The value of a field: its first spelling that is there.

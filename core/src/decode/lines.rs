@@ -33,6 +33,27 @@ impl<'b> Lines<'b> {
         Lines { bytes, text: text.filter(|_| memchr::memchr(0, bytes).is_none()), at: 0 }
     }
 
+    /// All text from the beginning of the next line on, if it is checked.
+    #[inline]
+    pub(super) fn rest(&mut self) -> Option<&'b str> {
+        loop {
+            match self.bytes.get(self.at..)? {
+                [b'\n', ..] => self.at += 1,
+                [b'\r', b'\n', ..] => self.at += 2,
+                _ => return self.text.map(|text| &text[self.at..]),
+            }
+        }
+    }
+
+    /// Passes the line at which it stands, of which `len` bytes are no line end; `next` bytes further
+    /// the next one begins.
+    #[inline]
+    pub(super) fn pass(&mut self, len: usize, next: usize) -> &'b [u8] {
+        let line = &self.bytes[self.at..self.at + len];
+        self.at += next;
+        line
+    }
+
     /// The next line without its end; and all text from its beginning on, if it is checked.
     pub(super) fn next(&mut self) -> Option<(&'b [u8], Option<&'b str>)> {
         loop {

@@ -97,6 +97,11 @@ impl Mapping {
         self.plans.get(stream.index())?.as_ref()
     }
 
+    /// The slot whose value decides where this record goes, if one does.
+    pub(super) fn route_slot(&self, record: &Record) -> Option<usize> {
+        self.layout.present(record, self.route_field?)
+    }
+
     /// Where this record goes.
     pub(super) fn destination(&self, record: &Record, line: &str) -> Destination {
         match &self.route {

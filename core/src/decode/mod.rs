@@ -11,14 +11,19 @@ mod event;
 mod flat;
 mod format;
 mod influx;
+mod keys;
 mod layout;
 mod lines;
 mod mapping;
+mod matching;
 mod ndjson;
+mod outline;
 mod parser;
 mod record;
+mod shape;
 mod source;
 mod statsd;
+mod templates;
 mod time;
 
 use crate::model::{Goodbye, Heartbeat, Limits, Mark, Reason, StreamId, StreamSpec, TimeUs};
@@ -27,6 +32,7 @@ use columns::Columns;
 use mapping::{Destination, Mapping, StreamPlan};
 use parser::{Outcome, Parse};
 use record::{Kind, LONGEST_LINE, Record, When};
+use templates::{Hit, Templates};
 
 pub use block::Block;
 pub use event::{Event, Place};
@@ -64,6 +70,7 @@ pub struct Decoder {
     parser: Box<dyn Parse>,
     record: Record,
     columns: Columns,
+    templates: Templates,
 }
 
 /// What a line is, before an event borrows from the decoder.
@@ -82,6 +89,7 @@ impl Decoder {
             record: Record::new(mapping.layout.slots()),
             parser: source.format.parser(),
             columns: Columns::default(),
+            templates: Templates::new(),
             mapping,
         }
     }
@@ -100,6 +108,14 @@ impl Decoder {
             Format::Statsd => self.parser = Box::<statsd::plain::Statsd>::default(),
             Format::Ndjson => {}
         }
+        self.templates.switch_off();
+        self
+    }
+
+    /// The same decoder without any quick way: slow, plain, and what every quick way is held to.
+    pub fn general_only(mut self) -> Decoder {
+        self.parser.set_general_only();
+        self.templates.switch_off();
         self
     }
 
@@ -108,25 +124,47 @@ impl Decoder {
         if line.len() > self.longest_line {
             return Decoded::Rejected(Reason::TooLong);
         }
-        match std::str::from_utf8(line) {
-            Ok(text) if memchr::memchr(0, line).is_none() => self.checked(text, text.len(), arrival),
-            _ => Decoded::Rejected(Reason::BadUtf8),
+        let text = match std::str::from_utf8(line) {
+            Ok(text) if memchr::memchr(0, line).is_none() => text,
+            _ => return Decoded::Rejected(Reason::BadUtf8),
+        };
+        match self.templates.read(text, &mut self.columns, &mut self.record) {
+            Some(hit) if hit.fit.len == text.len() => self.hit(text, hit, arrival),
+            _ => self.checked(text, text.len(), arrival),
         }
     }
 
     /// Reads the next line of a block that arrived at `arrival`; `None` behind the last one. Gives the
     /// line's bytes without its end, too.
+    #[inline]
     pub fn next<'a, 'b: 'a>(
         &'a mut self,
         lines: &mut Lines<'b>,
         arrival: TimeUs,
     ) -> Option<(&'b [u8], Decoded<'a>)> {
+        if let Some(rest) = lines.rest()
+            && let Some(hit) = self.templates.read(rest, &mut self.columns, &mut self.record)
+            && hit.fit.len <= self.longest_line
+        {
+            let line = lines.pass(hit.fit.len, hit.fit.next);
+            return Some((line, self.hit(rest, hit, arrival)));
+        }
         let (line, rest) = lines.next()?;
         let decoded = match rest {
             Some(rest) => self.checked(rest, line.len(), arrival),
             None => self.decode(line, arrival),
         };
         Some((line, decoded))
+    }
+
+    /// What a line is that a shape has read.
+    #[inline]
+    fn hit<'a>(&'a self, text: &'a str, hit: Hit, arrival: TimeUs) -> Decoded<'a> {
+        match hit.stream.map(|stream| self.mapping.plan(stream)) {
+            None => Decoded::Ignored,
+            Some(None) => Decoded::Rejected(Reason::UnknownStream),
+            Some(Some(plan)) => self.event(text, plan, hit.fit.time.unwrap_or(arrival)),
+        }
     }
 
     /// Reads the line of `len` bytes with which `rest` begins. It is text without NUL.
@@ -137,27 +175,43 @@ impl Decoder {
         let line = &rest[..len];
         let mark = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
         let (line, rest) = (&line[mark..], &rest[mark..]);
-        match self.read(line, arrival) {
-            Ok(Read::Event(stream, time)) => self.event(rest, stream, time),
+        match self.read(rest, line.len(), arrival) {
+            Ok(Read::Event(stream, time)) => self.fill(rest, stream, time),
             Ok(Read::Other(decoded)) => decoded,
             Err(reason) => Decoded::Rejected(reason),
         }
     }
 
-    fn read(&mut self, line: &str, arrival: TimeUs) -> Result<Read, Reason> {
+    fn read(&mut self, text: &str, len: usize, arrival: TimeUs) -> Result<Read, Reason> {
         self.record.clear();
-        match self.parser.parse(line, &self.mapping.layout, &mut self.record)? {
+        match self.parser.parse_in(text, len, &self.mapping.layout, &mut self.record)? {
             Outcome::Record => {}
             Outcome::Control(draft) => return Ok(Read::Other(draft.finish(arrival, &self.by))),
             Outcome::Ignored => return Ok(Read::Other(Decoded::Ignored)),
         }
-        match self.mapping.destination(&self.record, line) {
+        let line = &text[..len];
+        let destination = self.mapping.destination(&self.record, line);
+        let read = match destination {
             Destination::Stream(stream) => {
                 let plan = self.mapping.plan(stream).ok_or(Reason::UnknownStream)?;
-                Ok(Read::Event(stream, self.time(line, plan, arrival).ok_or(Reason::BadTime)?))
+                Read::Event(stream, self.time(line, plan, arrival).ok_or(Reason::BadTime)?)
             }
-            Destination::Ignore => Ok(Read::Other(Decoded::Ignored)),
-            Destination::Unknown => Err(Reason::UnknownStream),
+            Destination::Ignore => Read::Other(Decoded::Ignored),
+            Destination::Unknown => return Err(Reason::UnknownStream),
+        };
+        if self.templates.can_afford(line) {
+            self.learn(line, destination);
+        }
+        Ok(read)
+    }
+
+    /// Learns the shape of a line that has just been accepted.
+    #[cold]
+    fn learn(&mut self, line: &str, destination: Destination) {
+        let outline = &mut self.templates.outline;
+        outline.clear();
+        if self.parser.outline(line, &self.mapping.layout, outline) {
+            self.templates.learn(line, &self.record, &self.mapping, destination);
         }
     }
 
@@ -177,9 +231,16 @@ impl Decoder {
         }
     }
 
-    fn event<'a>(&'a mut self, text: &'a str, stream: StreamId, time: TimeUs) -> Decoded<'a> {
+    /// The event of a line whose values are in the record.
+    fn fill<'a>(&'a mut self, text: &'a str, stream: StreamId, time: TimeUs) -> Decoded<'a> {
         let Some(plan) = self.mapping.plan(stream) else { return Decoded::Rejected(Reason::UnknownStream) };
         self.columns.fill(text, &self.mapping.layout, plan, &mut self.record);
+        self.event(text, plan, time)
+    }
+
+    /// The event whose columns are filled.
+    #[inline]
+    fn event<'a>(&'a self, text: &'a str, plan: &'a StreamPlan, time: TimeUs) -> Decoded<'a> {
         Decoded::Event(Event { text, arena: self.record.arena(), time, plan, columns: &self.columns })
     }
 }
@@ -188,6 +249,8 @@ impl Decoder {
 mod corpus_tests;
 #[cfg(test)]
 mod flat_tests;
+#[cfg(test)]
+mod quick_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -109,6 +109,12 @@ impl Record {
         self.when = When::Field;
     }
 
+    /// Forgets the texts of the arena.
+    #[inline(always)]
+    pub(super) fn clear_arena(&mut self) {
+        self.arena.clear();
+    }
+
     /// The text of a span.
     pub(super) fn text<'r>(&'r self, line: &'r str, span: Span) -> &'r str {
         let (whole, start) =

@@ -178,7 +178,7 @@ fn plain_time(value: &Value) -> Option<TimeUs> {
 }
 
 /// JSON text of a value; strings are partly escaped, and there may be white space.
-fn json_text() -> impl Strategy<Value = String> {
+pub(super) fn json_text() -> impl Strategy<Value = String> {
     let number = prop_oneof![
         any::<i64>().prop_map(|n| n.to_string()),
         (any::<i32>(), 0u32..1000).prop_map(|(whole, part)| format!("{whole}.{part}")),
@@ -257,14 +257,14 @@ fn line() -> impl Strategy<Value = String> {
 
 /// A change to a line: where, and what.
 #[derive(Clone, Copy, Debug)]
-enum Edit {
+pub(super) enum Edit {
     Set(u8),
     Insert(u8),
     Remove,
     Cut,
 }
 
-fn edit() -> impl Strategy<Value = (prop::sample::Index, Edit)> {
+pub(super) fn edit() -> impl Strategy<Value = (prop::sample::Index, Edit)> {
     let byte = || prop_oneof![any::<u8>(), proptest::sample::select(&b"{}[]\",:\\u0d8e-.+tfn \0"[..])];
     let edit = prop_oneof![
         4 => byte().prop_map(Edit::Set), 4 => byte().prop_map(Edit::Insert), 2 => Just(Edit::Remove), 1 => Just(Edit::Cut)
@@ -272,7 +272,7 @@ fn edit() -> impl Strategy<Value = (prop::sample::Index, Edit)> {
     (any::<prop::sample::Index>(), edit)
 }
 
-fn broken(line: &str, edits: &[(prop::sample::Index, Edit)]) -> Vec<u8> {
+pub(super) fn broken(line: &str, edits: &[(prop::sample::Index, Edit)]) -> Vec<u8> {
     let mut bytes = line.as_bytes().to_vec();
     for (index, edit) in edits.iter().filter(|_| !line.is_empty()) {
         let at = index.index(bytes.len() + 1);

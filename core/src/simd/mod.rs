@@ -13,6 +13,7 @@ pub mod column;
 mod lines;
 mod log;
 mod prefetch;
+pub mod scan;
 pub mod twin;
 
 pub use bank::step;

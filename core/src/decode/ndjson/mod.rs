@@ -1,4 +1,8 @@
-//! NDJSON: one JSON object a line (RFC 8259). The general parser, and the truth for any faster one.
+//! NDJSON: one JSON object a line (RFC 8259). The general parser here is the truth; the quick walk that
+//! is tried before it gives up wherever the two might differ.
+
+pub(super) mod skip;
+mod walk;
 
 use jiter::{Jiter, Peek};
 
@@ -7,25 +11,63 @@ use crate::model::{Limits, Reason};
 use super::control;
 use super::layout::{Edge, Layout};
 use super::mapping::CONTROL_KEY;
+use super::outline::Outline;
 use super::parser::{Outcome, Parse};
 use super::record::{Kind, Record, Span, Value};
+
+use walk::Walk as Quick;
+pub(super) use walk::unescaped;
 
 /// Reads JSON objects.
 #[derive(Debug, Default)]
 pub(super) struct Ndjson {
     tape: Vec<u8>,
+    general_only: bool,
+    /// Of the line that is outlined.
+    scratch: Record,
 }
 
 impl Parse for Ndjson {
     fn parse(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<Outcome, Reason> {
+        self.parse_in(line, line.len(), layout, record)
+    }
+
+    fn parse_in(
+        &mut self,
+        text: &str,
+        end: usize,
+        layout: &Layout,
+        record: &mut Record,
+    ) -> Result<Outcome, Reason> {
+        let line = &text[..end];
+        if self.general_only || Quick::new(text, end, layout, record).document().is_none() {
+            record.clear();
+            self.general(line, layout, record)?;
+        }
+        let control =
+            layout.flat_slot(CONTROL_KEY).is_some_and(|slot| record.values[slot].kind != Kind::Missing);
+        if control { control::from_json(line).map(Outcome::Control) } else { Ok(Outcome::Record) }
+    }
+
+    fn outline(&mut self, line: &str, layout: &Layout, outline: &mut Outline) -> bool {
+        self.scratch.values.resize(layout.slots(), Value::default());
+        self.scratch.clear();
+        let mut walk = Quick::new(line, line.len(), layout, &mut self.scratch).with_outline(outline);
+        walk.document().is_some()
+    }
+
+    fn set_general_only(&mut self) {
+        self.general_only = true;
+    }
+}
+
+impl Ndjson {
+    fn general(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<(), Reason> {
         let tape = std::mem::take(&mut self.tape);
         let mut walk = Walk { line, json: Jiter::with_tape(line.as_bytes(), tape), layout, record };
         let result = walk.document();
         self.tape = walk.json.into_tape();
-        result?;
-        let control =
-            layout.flat_slot(CONTROL_KEY).is_some_and(|slot| record.values[slot].kind != Kind::Missing);
-        if control { control::from_json(line).map(Outcome::Control) } else { Ok(Outcome::Record) }
+        result
     }
 }
 

@@ -1,0 +1,231 @@
+//! A shape: the bytes that all lines of a kind share, what stands between them, and which column of
+//! its stream each value goes to.
+//!
+//! In: the outline of a line that the general parser has accepted, with its record. Out: the steps in
+//! which lines of the same shape are read straight into columns. A line is only read so if every byte of
+//! it is accounted for as the general parser would. Must not know: blocks, which shape comes next.
+
+use crate::model::{StreamId, Weight};
+use crate::simd::scan::{Literal, WINDOW};
+
+use super::columns::{CURRENCIES_AT, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, ORIGIN_AT, PLACES};
+use super::layout::{FieldId, Layout};
+use super::mapping::{Destination, Mapping, StreamPlan};
+use super::outline::{Class, Outline, PIECES, Piece};
+use super::record::{Kind, Record, When};
+
+/// Most steps of a shape: a piece has a few, if it is long or fills several columns.
+const STEPS: usize = 4 * PIECES;
+
+/// How the value behind a literal is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    /// There is none.
+    Nothing,
+    /// It is the literal itself.
+    Itself,
+    /// It is the last step's value.
+    Again,
+    /// The inside of a JSON string.
+    Text,
+    /// A JSON number.
+    Number,
+    /// Any JSON value, inside so many containers.
+    Any(u8),
+}
+
+/// What a value is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Nothing: it is only checked.
+    Skip,
+    /// Its text goes to this place of the columns.
+    Place(u8),
+    /// The amount of a sum.
+    Amount { sum: u8, scale: u8, name: u8 },
+    /// The currency of a sum, by its place.
+    Currency(u8),
+    /// When the event happened.
+    Time,
+}
+
+/// One step: these bytes, then a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Step {
+    pub(super) literal: Literal,
+    pub(super) take: Take,
+    pub(super) role: Role,
+}
+
+/// A learned shape.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    pub(super) steps: Vec<Step>,
+    /// The stream of its lines; `None` where they are ignored.
+    pub(super) stream: Option<StreamId>,
+    /// Where their time comes from.
+    pub(super) when: When,
+    pub(super) weight: Weight,
+    /// The number under which it was learned; 0 for none.
+    pub(super) number: u64,
+}
+
+/// What a shape is learned from.
+#[derive(Clone, Copy)]
+pub(super) struct Lesson<'l> {
+    pub(super) line: &'l str,
+    pub(super) outline: &'l Outline,
+    /// What the parser made of the line.
+    pub(super) record: &'l Record,
+    pub(super) mapping: &'l Mapping,
+    pub(super) destination: Destination,
+}
+
+impl Shape {
+    /// Learns the shape of a line. `false` if it has none that can be read quickly; the shape is
+    /// unusable then.
+    pub(super) fn learn(&mut self, lesson: &Lesson<'_>) -> bool {
+        self.steps.clear();
+        self.steps.reserve(STEPS);
+        self.when = lesson.record.when;
+        self.weight = lesson.record.weight;
+        self.stream = match lesson.destination {
+            Destination::Stream(stream) => Some(stream),
+            Destination::Ignore => None,
+            Destination::Unknown => return false,
+        };
+        // A time that the line says itself would have to be one of the pieces.
+        let timed = !matches!(self.when, When::At(_));
+        timed && lesson.is_aligned() && self.add_pieces(lesson).is_some() && self.steps.len() <= STEPS
+    }
+
+    /// Whether both read the same lines in the same way.
+    pub(super) fn same_as(&self, other: &Shape) -> bool {
+        self.stream == other.stream && self.steps == other.steps
+    }
+
+    fn add_pieces(&mut self, lesson: &Lesson<'_>) -> Option<()> {
+        let route = lesson.mapping.route_slot(lesson.record);
+        let plan = self.stream.and_then(|stream| lesson.mapping.plan(stream));
+        let mut done = 0;
+        for piece in lesson.outline.pieces()? {
+            let fixed = piece.class == Class::Fixed || (piece.slot.is_some() && piece.slot == route);
+            let mut roles = Roles::default();
+            if let (Some(plan), Some(slot)) = (plan, piece.slot) {
+                roles.find(plan, lesson, slot, if fixed { Class::Fixed } else { piece.class })?;
+            }
+            if fixed && roles.0.is_empty() {
+                continue;
+            }
+            self.add_literal(lesson.line.get(done..piece.start)?, !fixed);
+            if fixed {
+                let itself = Literal::new(lesson.line.get(piece.start..piece.end)?.as_bytes())?;
+                self.steps.push(Step { literal: itself, take: Take::Itself, role: Role::Skip });
+            }
+            self.add_roles(piece, fixed, &roles);
+            done = piece.end;
+        }
+        self.add_literal(lesson.line.get(done..)?, false);
+        Some(())
+    }
+
+    /// Adds bytes that are the same in all lines; the step of the value that follows them is left open.
+    fn add_literal(&mut self, text: &str, value_follows: bool) {
+        let mut chunks = text.as_bytes().chunks(WINDOW).peekable();
+        let empty = chunks.peek().is_none() && value_follows;
+        let chunks = chunks.chain(std::iter::once(&[][..]).filter(|_| empty));
+        for literal in chunks.filter_map(Literal::new) {
+            self.steps.push(Step { literal, take: Take::Nothing, role: Role::Skip });
+        }
+    }
+
+    /// Says in the last step, and in more of them if need be, what becomes of its value.
+    fn add_roles(&mut self, piece: &Piece, fixed: bool, roles: &Roles) {
+        let Some(last) = self.steps.last_mut() else { return };
+        if !fixed {
+            last.take = match piece.class {
+                Class::Text => Take::Text,
+                Class::Number => Take::Number,
+                Class::Any(depth) => Take::Any(depth),
+                Class::Fixed => Take::Itself,
+            };
+        }
+        let mut roles = roles.0.iter();
+        last.role = roles.next().copied().unwrap_or(Role::Skip);
+        if let Some(literal) = Literal::new(b"") {
+            self.steps.extend(roles.map(|&role| Step { literal, take: Take::Again, role }));
+        }
+    }
+}
+
+impl Lesson<'_> {
+    /// Whether the outline has exactly the values that the parser found, each once and of one kind.
+    fn is_aligned(&self) -> bool {
+        let Some(pieces) = self.outline.pieces() else { return false };
+        let values = self.record.values.iter().enumerate();
+        values.into_iter().all(|(slot, value)| {
+            let mut there = pieces.iter().filter(|piece| piece.slot == Some(slot));
+            let fits = |class| match value.kind {
+                Kind::Text => class == Class::Text,
+                Kind::Number => class == Class::Number,
+                Kind::Bool => class == Class::Fixed,
+                Kind::Missing | Kind::Composite => false,
+            };
+            match (value.kind, there.next(), there.next()) {
+                (Kind::Missing, None, None) => true,
+                (_, Some(piece), None) => fits(piece.class),
+                _ => false,
+            }
+        })
+    }
+}
+
+/// What one value is for.
+#[derive(Default)]
+struct Roles(arrayvec::ArrayVec<Role, 8>);
+
+impl Roles {
+    /// Finds what the value of `slot` is for; `None` if there is something that only the general way
+    /// can do with it.
+    fn find(&mut self, plan: &StreamPlan, lesson: &Lesson<'_>, slot: usize, class: Class) -> Option<()> {
+        let (layout, record): (&Layout, _) = (&lesson.mapping.layout, lesson.record);
+        let here = |field: FieldId| layout.present(record, field) == Some(slot);
+        let is_number = matches!(class, Class::Text | Class::Number);
+        for (i, _) in plan.dimensions.iter().enumerate().filter(|(_, field)| here(**field)) {
+            self.add(place(DIMENSIONS_AT, i, CURRENCIES_AT)?)?;
+        }
+        for (i, sum) in plan.sums.iter().enumerate() {
+            if here(sum.field) {
+                let amount =
+                    Role::Amount { sum: i as u8, scale: sum.scale, name: plan.sum_name(i).try_into().ok()? };
+                self.add(Some(amount).filter(|_| is_number && i < DISTINCTS_AT - CURRENCIES_AT)?)?;
+            }
+            if sum.currency.is_some_and(here) {
+                let Role::Place(place) = place(CURRENCIES_AT, i, DISTINCTS_AT)? else { return None };
+                self.add(Some(Role::Currency(place)).filter(|_| class == Class::Text)?)?;
+            }
+        }
+        for (i, _) in plan.distincts.iter().enumerate().filter(|(_, field)| here(**field)) {
+            self.add(place(DISTINCTS_AT, i, ORIGIN_AT)?)?;
+        }
+        if plan.origin.is_some_and(here) {
+            self.add(Role::Place(ORIGIN_AT as u8))?;
+        }
+        for (i, _) in plan.ids.iter().enumerate().filter(|(_, field)| here(**field)) {
+            self.add(place(IDS_AT, i, PLACES)?)?;
+        }
+        if here(plan.time) && record.when == When::Field {
+            self.add(Some(Role::Time).filter(|_| is_number)?)?;
+        }
+        Some(())
+    }
+
+    fn add(&mut self, role: Role) -> Option<()> {
+        self.0.try_push(role).ok()
+    }
+}
+
+/// Place `i` of those from `first` to `end`.
+fn place(first: usize, i: usize, end: usize) -> Option<Role> {
+    (first + i < end).then_some(Role::Place((first + i) as u8))
+}
