@@ -18,6 +18,7 @@ mod merge;
 mod open;
 mod order;
 mod position;
+mod registers;
 mod restore;
 mod save;
 mod seal;

@@ -13,6 +13,8 @@ use super::ColumnsError;
 /// Digits of every decimal column: it stays one 64-bit integer in the file.
 pub(super) const DECIMAL_DIGITS: u8 = 18;
 const ZSTD_LEVEL: i32 = 3;
+/// Sketches are hashes: level 3 takes twice the time of level 1 and gives 8 % smaller files.
+const SKETCH_ZSTD_LEVEL: i32 = 1;
 const ROW_GROUP_ROWS: usize = 1 << 20;
 /// Sketches make rows large: a row group is held in memory until it is whole.
 const ROW_GROUP_BYTES: usize = 64 << 20;
@@ -108,11 +110,10 @@ impl Layout {
 
     /// How the file is written: zstd, version 1.0 pages, page statistics, sort order and footer keys.
     pub(super) fn properties(&self, keys: Vec<KeyValue>) -> Result<WriterProperties, ColumnsError> {
-        let level =
-            ZstdLevel::try_new(ZSTD_LEVEL).map_err(ColumnsError::parquet("setting the compression"))?;
+        let sketches = zstd(SKETCH_ZSTD_LEVEL)?;
         let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
-            .set_compression(Compression::ZSTD(level))
+            .set_compression(zstd(ZSTD_LEVEL)?)
             .set_statistics_enabled(EnabledStatistics::Page)
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
@@ -121,6 +122,7 @@ impl Layout {
         for column in self.columns.iter().filter(|c| c.kind == Kind::Sketch) {
             let path = ColumnPath::from(column.name.as_str());
             properties = properties
+                .set_column_compression(path.clone(), sketches)
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None);
         }
@@ -135,4 +137,9 @@ impl Layout {
         };
         self.sorted_by.iter().map(stated).collect()
     }
+}
+
+fn zstd(level: i32) -> Result<Compression, ColumnsError> {
+    let level = ZstdLevel::try_new(level).map_err(ColumnsError::parquet("setting the compression"))?;
+    Ok(Compression::ZSTD(level))
 }
