@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
 
 use super::sketch::{LG_K, SketchMaker, sketch_of};
+use crate::simd::prefetch;
 
 /// Distinct values by place.
 #[derive(Debug, Default)]
@@ -87,6 +88,21 @@ impl Distincts {
 }
 
 impl Gathered<'_> {
+    /// Asks for the memory that says where a place's coupons are.
+    pub(super) fn ask_for(&self, place: u32) {
+        prefetch(&self.log.starts, place as usize);
+        prefetch(&self.of.kept.starts, place as usize);
+    }
+
+    /// Asks for the memory of a place's coupons.
+    pub(super) fn ask_for_coupons(&self, place: u32) {
+        for coupons in [&self.log, &self.of.kept] {
+            if let Some(&start) = coupons.starts.get(place as usize) {
+                prefetch(&coupons.coupons, start as usize);
+            }
+        }
+    }
+
     /// Whether a place has no value at all.
     pub(super) fn is_empty(&self, place: u32) -> bool {
         let none = self.log.at(place).is_empty() && self.of.kept.at(place).is_empty();

@@ -13,6 +13,9 @@ use crate::model::{LedgerCounts, LedgerKey, Minute, SourceId, StreamId, TimeUs};
 /// Coupons that a stream's open minutes keep as they came, 8 bytes each, before they are tidied up.
 const LOGGED: usize = if cfg!(test) { 1 << 9 } else { 4 << 20 };
 
+/// How many cells ahead memory is asked for: the series' name, its cell's place, its cell.
+const AHEAD: [usize; 3] = [24, 16, 8];
+
 /// Something that could not be added as it is: whose, of which stream, which sum, how many lines.
 struct Refused {
     source: SourceId,
@@ -204,7 +207,9 @@ impl StreamState {
         for run in delta.cells.chunk_by(|a, b| a.minute == b.minute) {
             let at = self.minute(run[0].minute, &mut work.minutes);
             let minute = &mut work.minutes.minutes[at].1;
-            for (key, values) in run.iter().zip(&mut values) {
+            for (at_cell, (key, values)) in run.iter().zip(&mut values).enumerate() {
+                let ahead = AHEAD.map(|by| run.get(at_cell + by).map(|key| key.series));
+                self.series.ask_for_cells(work.when.lane, ahead, minute, shape);
                 let (cell, bad_sums) = self.series.cell(key.series, minute, shape, work.when);
                 minute.weigh(cell, shape, values[1]);
                 for (sum, &amount) in values[2..].iter().enumerate().filter(|(_, amount)| **amount != 0) {

@@ -12,11 +12,15 @@ use super::series::StreamSeries;
 use super::sketch::SketchMaker;
 use super::sources::OriginKey;
 use crate::model::{Money, SealedRows, SeriesId, Weight};
+use crate::simd::prefetch;
 
 /// A minute with at least one cell per so many series finds its cells by array.
 const DENSE: usize = 16;
 /// A minute with fewer than one cell per so many series finds its cells by hash again.
 const SPARSE: usize = 64;
+/// How many rows ahead memory is asked for: what a row points to, and what that points to.
+const FAR: usize = 24;
+const NEAR: usize = 12;
 /// No cell.
 const NONE: u32 = u32::MAX;
 
@@ -96,6 +100,24 @@ impl OpenMinute {
         cell
     }
 
+    /// Asks for the memory in which the cell of a series is found.
+    #[inline]
+    pub(super) fn ask_for(&self, series: SeriesId) {
+        if let Index::Dense(cells) = &self.index {
+            prefetch(cells, series.index());
+        }
+    }
+
+    /// Asks for the memory of the cell of a series.
+    #[inline]
+    pub(super) fn ask_for_cell(&self, series: SeriesId, shape: Shape) {
+        if let Index::Dense(cells) = &self.index
+            && let Some(&cell) = cells.get(series.index())
+        {
+            prefetch(&self.values, (cell as usize).saturating_mul(1 + shape.sums));
+        }
+    }
+
     /// Adds a weight in millionths.
     pub(super) fn weigh(&mut self, cell: usize, shape: Shape, weight: i64) {
         let weighed = &mut self.values[cell * (1 + shape.sums)];
@@ -147,8 +169,17 @@ impl OpenMinute {
     ) -> SealedRows {
         let mut rows = SealedRows::with_shape(shape.sums, shape.distincts, self.series.len());
         let distincts = self.distincts.gather(self.series.len() * shape.distincts);
-        for cell in self.in_order(series) {
-            let id = self.series[cell as usize];
+        let cells = self.in_order(series);
+        for (at, &(id, cell)) in cells.iter().enumerate() {
+            if let Some(&(id, cell)) = cells.get(at + FAR) {
+                series.ask_for(id);
+                prefetch(&self.values, cell as usize * (1 + shape.sums));
+                distincts.ask_for(cell * shape.distincts as u32);
+            }
+            if let Some(&(id, cell)) = cells.get(at + NEAR) {
+                prefetch(std::slice::from_ref(&**series.key(id)), 0);
+                distincts.ask_for_coupons(cell * shape.distincts as u32);
+            }
             let values = &self.values[cell as usize * (1 + shape.sums)..][..1 + shape.sums];
             let count = series.whole_events(id, Weight(values[0]));
             let first = cell * shape.distincts as u32;
@@ -175,15 +206,16 @@ impl OpenMinute {
         self.reindex();
     }
 
-    /// The cells by the order of their series' keys.
-    fn in_order(&self, series: &mut StreamSeries) -> Vec<u32> {
+    /// Series and cells by the order of the series' keys.
+    fn in_order(&self, series: &mut StreamSeries) -> Vec<(SeriesId, u32)> {
         let order = series.order();
         if self.series.len() * DENSE >= order.sorted().len() {
-            let found = order.sorted().iter().filter_map(|&id| self.find(id));
-            return found.map(|cell| cell as u32).collect();
+            let mut cells = Vec::with_capacity(self.series.len());
+            cells.extend(order.sorted().iter().filter_map(|&id| Some((id, self.find(id)? as u32))));
+            return cells;
         }
-        let mut cells: Vec<u32> = (0..self.series.len() as u32).collect();
-        cells.sort_unstable_by_key(|&cell| order.place(self.series[cell as usize]));
+        let mut cells: Vec<(SeriesId, u32)> = self.series.iter().copied().zip(0..).collect();
+        cells.sort_unstable_by_key(|&(id, _)| order.place(id));
         cells
     }
 

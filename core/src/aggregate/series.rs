@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::intern::SeriesTable;
 use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec, TimeUs, Weight};
+use crate::simd::prefetch;
 
 use super::delta::StreamDelta;
 use super::merge::When;
@@ -125,6 +126,34 @@ impl StreamSeries {
         let coarse = self.table.coarsest(id);
         self.adopt_new();
         coarse
+    }
+
+    /// Asks for the memory of what a row needs of its series.
+    pub(super) fn ask_for(&self, id: SeriesId) {
+        prefetch(&self.keys, id.index());
+        prefetch(&self.carries, id.index());
+    }
+
+    /// Asks for the memory of three of a lane's series, as far as it is known where they are: what the
+    /// farthest is called, where the cell of the next is, the cell of the nearest.
+    #[inline]
+    pub(super) fn ask_for_cells(
+        &self,
+        lane: u16,
+        [far, next, near]: [Option<SeriesId>; 3],
+        minute: &OpenMinute,
+        shape: Shape,
+    ) {
+        let ids = &self.lanes[usize::from(lane)].ids;
+        if let Some(far) = far {
+            prefetch(ids, far.index());
+        }
+        if let Some((id, _)) = next.and_then(|next| ids.get(next.index())) {
+            minute.ask_for(*id);
+        }
+        if let Some((id, _)) = near.and_then(|near| ids.get(near.index())) {
+            minute.ask_for_cell(*id, shape);
+        }
     }
 
     pub(super) fn key(&self, id: SeriesId) -> &Arc<SeriesKey> {

@@ -8,7 +8,8 @@ use datasketches::hll::{HllSketch, HllType};
 use super::schema::{Kind, Layout};
 use super::writer::Rows;
 use super::{ColumnsError, Dataset, Footer, Written};
-use crate::model::{RowView, SealedMinute, StreamSpec};
+use crate::model::{RowView, SealedMinute, SealedRows, StreamSpec};
+use crate::simd::prefetch;
 
 /// Size of the sketches, as log2 of their registers.
 pub(super) const SKETCH_LGK: u8 = 12;
@@ -35,13 +36,28 @@ pub fn write_minutes<W: Write + Send>(
     };
     for same_minute in order.chunk_by(|a, b| a.minute == b.minute) {
         match same_minute {
-            [only] => only.rows.iter().try_for_each(|row| push(only, row))?,
+            [only] => {
+                for at in 0..only.rows.len() {
+                    ask_for_keys(&only.rows, at);
+                    push(only, only.rows.row(at))?;
+                }
+            }
             revisions => {
                 sorted_rows(revisions).into_iter().try_for_each(|(sealed, row)| push(sealed, row))?
             }
         }
     }
     file.finish()
+}
+
+/// Keys lie in memory as they came, rows are sorted: asks for the keys of rows to come.
+fn ask_for_keys(rows: &SealedRows, at: usize) {
+    if at + 24 < rows.len() {
+        prefetch(std::slice::from_ref(&**rows.row(at + 24).key), 0);
+        let near = rows.row(at + 12).key;
+        prefetch(&near.dimensions, 0);
+        prefetch(&near.currencies, 0);
+    }
 }
 
 /// The rows of one minute's revisions, in the order of the file.
