@@ -126,7 +126,10 @@ impl LaneCounter {
         let mut lines = Lines::new(&block.bytes);
         while let Some((line, decoded)) = decoder.next(&mut lines, block.arrival) {
             consumed += 1;
-            book.line(line, decoded, whence);
+            match &decoded {
+                Decoded::Event(event) => book.event(line, event, whence),
+                _ => book.other(line, decoded, whence),
+            }
         }
         book.settle(block.source);
         book.moved(block, consumed);
@@ -158,7 +161,8 @@ impl LaneCounter {
 }
 
 impl Book {
-    fn line(&mut self, line: &[u8], decoded: Decoded<'_>, whence: Whence) {
+    /// A line that is no event that counts at once.
+    fn other(&mut self, line: &[u8], decoded: Decoded<'_>, whence: Whence) {
         match decoded {
             Decoded::Event(event) => self.event(line, &event, whence),
             Decoded::Mark(mark) => self.control("", Some(ControlKind::Mark(mark)), whence),
@@ -175,6 +179,7 @@ impl Book {
         }
     }
 
+    #[inline]
     fn event(&mut self, line: &[u8], event: &Event<'_>, whence: Whence) {
         let stream = event.stream();
         let origin = match event.origin_place() {

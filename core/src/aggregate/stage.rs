@@ -6,7 +6,7 @@
 
 use crate::decode::Event;
 use crate::intern::{Keyed, SeriesTable, Tag, Word};
-use crate::model::{Minute, SeriesId, StreamSpec};
+use crate::model::{Limits, Minute, SeriesId, StreamSpec};
 
 /// Events that wait at most.
 pub(super) const BATCH: usize = 64;
@@ -43,18 +43,18 @@ pub(super) struct Stage {
 }
 
 /// The key of an event that waits.
-pub(super) struct StagedKey<'a> {
-    dimensions: &'a [Word],
-    currencies: &'a [Word],
+pub(super) struct StagedKey {
+    dimensions: [[u8; 16]; Limits::DIMENSIONS],
+    currencies: [[u8; 16]; Limits::SUMS],
 }
 
-impl Keyed for StagedKey<'_> {
+impl Keyed for StagedKey {
     fn dimension(&self, at: usize) -> &str {
-        self.dimensions[at].text().unwrap_or_default()
+        Word::text(&self.dimensions[at]).unwrap_or_default()
     }
 
     fn currency(&self, at: usize) -> &str {
-        self.currencies[at].text().unwrap_or_default()
+        Word::text(&self.currencies[at]).unwrap_or_default()
     }
 }
 
@@ -105,11 +105,15 @@ impl Stage {
         whole
     }
 
-    /// The key of the event at `at`.
-    pub(super) fn key(&self, at: usize) -> StagedKey<'_> {
+    /// The key of the event at `at`, if its words say all of it.
+    pub(super) fn key(&self, at: usize) -> StagedKey {
         let width = self.dimensions + self.sums;
         let (dimensions, currencies) = self.words[at * width..][..width].split_at(self.dimensions);
-        StagedKey { dimensions, currencies }
+        let bytes = |words: &[Word], at: usize| words.get(at).map_or([0; 16], |word| word.bytes());
+        StagedKey {
+            dimensions: std::array::from_fn(|at| bytes(dimensions, at)),
+            currencies: std::array::from_fn(|at| bytes(currencies, at)),
+        }
     }
 
     /// Of all waiting events the amounts, one per sum, 0 where there is none.
