@@ -39,6 +39,7 @@ struct Slot {
 #[derive(Debug)]
 pub(super) struct LaneStream {
     pub(super) series: SeriesTable,
+    has_ids: bool,
     generation: u32,
     defined: u32,
     new_series: Vec<Arc<SeriesKey>>,
@@ -66,6 +67,7 @@ impl LaneStream {
         let coupons = if stream.distincts.is_empty() || !stream.id.is_empty() { 0 } else { COUPONS };
         LaneStream {
             series: SeriesTable::new(stream, limits.series, seed),
+            has_ids: !stream.id.is_empty(),
             generation: 0,
             defined: 0,
             new_series: Vec::new(),
@@ -83,6 +85,12 @@ impl LaneStream {
             stage: Stage::new(stream),
             placed_coupons: 0,
         }
+    }
+
+    /// Whether events have identities: they are logged one by one.
+    #[inline(always)]
+    pub(super) fn has_ids(&self) -> bool {
+        self.has_ids
     }
 
     /// The series of a key and the sums that can't be kept for it.

@@ -30,6 +30,8 @@ struct Book {
     lane: u16,
     specs: Arc<[StreamSpec]>,
     streams: Vec<LaneStream>,
+    /// One per stream, for the block that is being read.
+    windows: Vec<Window>,
     identity: Seeded,
     origins: Origins,
     tallies: Tallies,
@@ -48,6 +50,32 @@ struct Whence {
     source: SourceId,
     arrival: TimeUs,
     minute: Minute,
+}
+
+/// When events of one stream that arrive now may have happened.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    earliest: TimeUs,
+    latest: TimeUs,
+}
+
+impl Window {
+    fn new(spec: &StreamSpec, arrival: TimeUs, unbounded_past: bool) -> Window {
+        let earliest = if unbounded_past { TimeUs(i64::MIN) } else { arrival.plus_us(-spec.lateness_us) };
+        Window { earliest, latest: arrival.plus_us(spec.future_us) }
+    }
+
+    /// Why an event that happened at `time` is refused.
+    #[inline(always)]
+    fn misses(self, time: TimeUs) -> Option<Reason> {
+        if time > self.latest {
+            Some(Reason::InFuture)
+        } else if time < self.earliest {
+            Some(Reason::TooLate)
+        } else {
+            None
+        }
+    }
 }
 
 impl Keyed for Event<'_> {
@@ -90,6 +118,7 @@ impl LaneCounter {
         let book = Book {
             lane,
             streams: streams.iter().map(lane_stream).collect(),
+            windows: Vec::with_capacity(streams.len()),
             specs: streams,
             identity: Seeded::new(seed),
             origins: Origins::new(sources.len(), limits.origins, seed),
@@ -121,6 +150,9 @@ impl LaneCounter {
         let LaneCounter { decoders, book } = self;
         let whence = Whence { source: block.source, arrival: block.arrival, minute: block.arrival.minute() };
         book.latest_arrival = book.latest_arrival.max(block.arrival);
+        book.windows.clear();
+        let window = |spec| Window::new(spec, block.arrival, book.unbounded_past);
+        book.windows.extend(book.specs.iter().map(window));
         let decoder = &mut decoders[block.source.index()];
         let mut consumed = 0;
         let mut lines = Lines::new(&block.bytes);
@@ -186,17 +218,16 @@ impl Book {
             Place { len: 0, .. } => UNNAMED,
             place => self.origins.intern(whence.source, word(place), || event.origin()),
         };
-        if let Some(reason) = self.out_of_time(stream, event.time(), whence.arrival) {
+        if let Some(reason) = self.windows[stream.index()].misses(event.time()) {
             return self.reject(line, reason, (origin, Some(stream)), whence);
         }
         let minute = event.time().minute();
         let key = TallyKey::new(whence.minute, (whence.source, origin), Some(stream), Some(minute));
-        let tally = self.tallies.at(key, whence.arrival);
-        self.tallies.count(tally, event.time());
+        let tally = self.tallies.event(key, whence.arrival, event.time());
         for field in event.bad_fields() {
             self.tallies.bad(tally, field);
         }
-        if self.specs[stream.index()].id.is_empty() {
+        if !self.streams[stream.index()].has_ids() {
             self.count(event, minute, tally, whence);
         } else {
             self.log(event, minute, tally, whence);
@@ -206,9 +237,9 @@ impl Book {
     /// Adds an event to its cell, at the latest when the block is settled.
     fn count(&mut self, event: &Event<'_>, minute: Minute, tally: u32, whence: Whence) {
         let Book { streams, specs, tallies, .. } = self;
-        let sums = &specs[event.stream().index()].sums;
-        let refuse = |tally, sum: usize| tallies.bad(tally, &sums[sum].name);
-        streams[event.stream().index()].count(event, (minute, tally, whence.source), refuse);
+        let at = event.stream().index();
+        let refuse = |tally, sum: usize| tallies.bad(tally, &specs[at].sums[sum].name);
+        streams[at].count(event, (minute, tally, whence.source), refuse);
     }
 
     /// Counts the events of a block that still wait.
@@ -237,18 +268,6 @@ impl Book {
         let coupons =
             (0..spec.distincts.len()).map(|at| event.distinct(at).map(|value| coupon(value.as_bytes())));
         lane.log(head, sums, coupons);
-    }
-
-    /// Whether an event's time is outside the stream's window.
-    fn out_of_time(&self, stream: StreamId, time: TimeUs, arrival: TimeUs) -> Option<Reason> {
-        let spec = &self.specs[stream.index()];
-        if time > arrival.plus_us(spec.future_us) {
-            Some(Reason::InFuture)
-        } else if !self.unbounded_past && time < arrival.plus_us(-spec.lateness_us) {
-            Some(Reason::TooLate)
-        } else {
-            None
-        }
     }
 
     fn control(&mut self, origin: &str, control: Option<ControlKind>, whence: Whence) {

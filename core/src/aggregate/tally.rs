@@ -112,10 +112,12 @@ pub(super) struct TallyKey {
 /// The bit that says that a key has a minute of event time.
 const DATED: u64 = 1 << 31;
 
+/// What every event of a tally touches.
 #[derive(Debug)]
 struct Entry {
     key: TallyKey,
-    counts: LedgerCounts,
+    /// Lines that count as events.
+    events: u64,
     latest_event: TimeUs,
     first_arrival: TimeUs,
     last_arrival: TimeUs,
@@ -125,6 +127,8 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Tallies {
     entries: Vec<Entry>,
+    /// Of each entry what is no event.
+    counts: Vec<LedgerCounts>,
     index: HashTable<u32>,
     /// By origin and minute: the tally that was counted in last.
     recent: [u32; RECENT],
@@ -132,35 +136,26 @@ pub(super) struct Tallies {
 
 impl Tallies {
     pub(super) fn new() -> Tallies {
-        Tallies { entries: Vec::new(), index: HashTable::new(), recent: [0; RECENT] }
+        Tallies { entries: Vec::new(), counts: Vec::new(), index: HashTable::new(), recent: [0; RECENT] }
     }
 
     /// The tally of `key`, made if new; `arrival` is noted as a sign of life.
-    #[inline]
     pub(super) fn at(&mut self, key: TallyKey, arrival: TimeUs) -> u32 {
-        let place = key.place();
-        let mut at = self.recent[place];
-        if self.entries.get(at as usize).is_none_or(|entry| entry.key != key) {
-            at = self.find_or_make(key, arrival);
-            self.recent[place] = at;
-        }
-        let entry = &mut self.entries[at as usize];
-        entry.first_arrival = entry.first_arrival.min(arrival);
-        entry.last_arrival = entry.last_arrival.max(arrival);
-        at
+        self.noted(key, arrival).0
     }
 
-    /// Counts one line as an event that happened at `time`.
-    pub(super) fn count(&mut self, tally: u32, time: TimeUs) {
-        let entry = &mut self.entries[tally as usize];
-        entry.counts.received += 1;
-        entry.counts.counted += 1;
+    /// The tally of `key`, in which one line is counted as an event that happened at `time`.
+    #[inline(always)]
+    pub(super) fn event(&mut self, key: TallyKey, arrival: TimeUs, time: TimeUs) -> u32 {
+        let (at, entry) = self.noted(key, arrival);
+        entry.events += 1;
         entry.latest_event = entry.latest_event.max(time);
+        at
     }
 
     /// Counts a field that could not be used. The name is copied only when it is new.
     pub(super) fn bad(&mut self, tally: u32, field: &str) {
-        let bad = &mut self.entries[tally as usize].counts.bad;
+        let bad = &mut self.counts[tally as usize].bad;
         match bad.get_mut(field) {
             Some(count) => *count += 1,
             None => {
@@ -171,12 +166,12 @@ impl Tallies {
 
     /// Counts one refused line.
     pub(super) fn reject(&mut self, tally: u32, reason: Reason) {
-        self.entries[tally as usize].counts.reject(reason);
+        self.counts[tally as usize].reject(reason);
     }
 
     /// Counts one line that is no event by intention.
     pub(super) fn control(&mut self, tally: u32) {
-        let counts = &mut self.entries[tally as usize].counts;
+        let counts = &mut self.counts[tally as usize];
         counts.received += 1;
         counts.control += 1;
     }
@@ -184,18 +179,36 @@ impl Tallies {
     /// All tallies; begins anew.
     pub(super) fn cut(&mut self, origins: &Origins) -> Vec<Tally> {
         self.index.clear();
-        let whole = |entry: Entry| Tally {
-            arrival: entry.key.arrival(),
-            source: entry.key.source(),
-            origin: Arc::clone(origins.name(entry.key.source(), entry.key.origin())),
-            stream: entry.key.stream(),
-            minute: entry.key.minute(),
-            counts: entry.counts,
-            latest_event: entry.latest_event,
-            first_arrival: entry.first_arrival,
-            last_arrival: entry.last_arrival,
+        let whole = |(entry, mut counts): (Entry, LedgerCounts)| {
+            counts.received += entry.events;
+            counts.counted += entry.events;
+            Tally {
+                arrival: entry.key.arrival(),
+                source: entry.key.source(),
+                origin: Arc::clone(origins.name(entry.key.source(), entry.key.origin())),
+                stream: entry.key.stream(),
+                minute: entry.key.minute(),
+                counts,
+                latest_event: entry.latest_event,
+                first_arrival: entry.first_arrival,
+                last_arrival: entry.last_arrival,
+            }
         };
-        self.entries.drain(..).map(whole).collect()
+        self.entries.drain(..).zip(self.counts.drain(..)).map(whole).collect()
+    }
+
+    #[inline(always)]
+    fn noted(&mut self, key: TallyKey, arrival: TimeUs) -> (u32, &mut Entry) {
+        let place = key.place();
+        let mut at = self.recent[place];
+        if self.entries.get(at as usize).is_none_or(|entry| entry.key != key) {
+            at = self.find_or_make(key, arrival);
+            self.recent[place] = at;
+        }
+        let entry = &mut self.entries[at as usize];
+        entry.first_arrival = entry.first_arrival.min(arrival);
+        entry.last_arrival = entry.last_arrival.max(arrival);
+        (at, entry)
     }
 
     fn find_or_make(&mut self, key: TallyKey, arrival: TimeUs) -> u32 {
@@ -204,9 +217,10 @@ impl Tallies {
             return at;
         }
         let at = u32::try_from(entries.len()).expect("a lane is cut long before 2^32 tallies");
+        self.counts.push(LedgerCounts::default());
         entries.push(Entry {
             key,
-            counts: LedgerCounts::default(),
+            events: 0,
             latest_event: TimeUs(i64::MIN),
             first_arrival: arrival,
             last_arrival: arrival,

@@ -11,26 +11,34 @@ const FIRST: usize = 16;
 /// Old entries that are brought over by one insertion. At 2 all would be over just before the next growth.
 const BROUGHT: usize = 8;
 
-/// Ids by tag. An entry is a tag whose lowest 32 bits are the id + 1; 0 is a free place.
+/// Ids by tag. An entry is a tag whose lowest 32 bits are the id + 1, its halves as they stand in a number,
+/// lower one first; 0 is a free place.
 #[derive(Debug)]
 pub(crate) struct TagIndex {
-    entries: Vec<u128>,
-    old: Vec<u128>,
+    entries: Entries,
+    old: Entries,
     brought: usize,
     len: usize,
+}
+
+/// A power of two of entries. Where a tag is looked for first is said by its highest bits.
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<[u64; 2]>,
+    shift: u32,
 }
 
 impl TagIndex {
     /// An index without entries.
     pub(crate) fn new() -> TagIndex {
-        TagIndex { entries: vec![0; FIRST], old: Vec::new(), brought: 0, len: 0 }
+        TagIndex { entries: Entries::new(FIRST), old: Entries::default(), brought: 0, len: 0 }
     }
 
     /// The id that was put in under a tag.
     #[inline(always)]
     pub(crate) fn find(&self, tag: Tag) -> Option<u32> {
-        match probe(&self.entries, tag) {
-            None if !self.old.is_empty() => probe(&self.old, tag),
+        match self.entries.find(tag) {
+            None if !self.old.all.is_empty() => self.old.find(tag),
             found => found,
         }
     }
@@ -38,56 +46,64 @@ impl TagIndex {
     /// Asks for the memory in which [`TagIndex::find`] will look.
     #[inline(always)]
     pub(crate) fn prefetch(&self, tag: Tag) {
-        prefetch(&self.entries, home(&self.entries, tag));
-        if !self.old.is_empty() {
-            prefetch(&self.old, home(&self.old, tag));
+        prefetch(&self.entries.all, self.entries.home(tag.high()));
+        if !self.old.all.is_empty() {
+            prefetch(&self.old.all, self.old.home(tag.high()));
         }
     }
 
     /// Puts an id in under a tag that is not there yet. Ids are below 2^32 − 1.
     pub(crate) fn insert(&mut self, tag: Tag, id: u32) {
         self.len += 1;
-        if self.len * 8 > self.entries.len() * 5 {
-            self.old = std::mem::take(&mut self.entries);
-            self.entries = vec![0; self.old.len() * 2];
+        if self.len * 8 > self.entries.all.len() * 5 {
+            let larger = Entries::new(self.entries.all.len() * 2);
+            self.old = std::mem::replace(&mut self.entries, larger);
             self.brought = 0;
         }
-        for entry in self.old.iter().skip(self.brought).take(BROUGHT).filter(|entry| **entry != 0) {
-            place(&mut self.entries, *entry);
+        for entry in self.old.all.iter().skip(self.brought).take(BROUGHT).filter(|entry| entry[0] != 0) {
+            self.entries.place(*entry);
         }
         self.brought += BROUGHT;
-        if self.brought >= self.old.len() {
-            self.old = Vec::new();
+        if self.brought >= self.old.all.len() {
+            self.old = Entries::default();
         }
-        place(&mut self.entries, tag.0 >> 32 << 32 | u128::from(id + 1));
+        self.entries.place([tag.low() >> 32 << 32 | u64::from(id + 1), tag.high()]);
     }
 }
 
-/// Where a tag is looked for first.
-#[inline(always)]
-fn home(entries: &[u128], tag: Tag) -> usize {
-    (tag.0 >> (128 - entries.len().trailing_zeros())) as usize
-}
+impl Entries {
+    fn new(count: usize) -> Entries {
+        Entries { all: vec![[0; 2]; count], shift: u64::BITS - count.trailing_zeros() }
+    }
 
-#[inline(always)]
-fn probe(entries: &[u128], tag: Tag) -> Option<u32> {
-    let mut at = home(entries, tag);
-    loop {
-        let entry = entries[at & (entries.len() - 1)];
-        if (entry ^ tag.0) >> 32 == 0 || entry == 0 {
-            return (entry as u32).checked_sub(1);
+    #[inline(always)]
+    fn home(&self, high: u64) -> usize {
+        (high >> self.shift) as usize
+    }
+
+    #[inline(always)]
+    fn find(&self, tag: Tag) -> Option<u32> {
+        let mut at = self.home(tag.high());
+        loop {
+            let [low, high] = self.all[at & (self.all.len() - 1)];
+            if low == 0 {
+                return None;
+            }
+            if high == tag.high() && (low ^ tag.low()) >> 32 == 0 {
+                return Some(low as u32 - 1);
+            }
+            at += 1;
         }
-        at += 1;
     }
-}
 
-fn place(entries: &mut [u128], entry: u128) {
-    let mut at = home(entries, Tag(entry));
-    while entries[at & (entries.len() - 1)] != 0 {
-        at += 1;
+    fn place(&mut self, entry: [u64; 2]) {
+        let mask = self.all.len() - 1;
+        let mut at = self.home(entry[1]);
+        while self.all[at & mask][0] != 0 {
+            at += 1;
+        }
+        self.all[at & mask] = entry;
     }
-    let mask = entries.len() - 1;
-    entries[at & mask] = entry;
 }
 
 #[cfg(test)]

@@ -13,6 +13,18 @@ use crate::model::{Limits, Rng, SplitMix64};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag(pub(super) u128);
 
+impl Tag {
+    #[inline(always)]
+    pub(super) fn low(self) -> u64 {
+        self.0 as u64
+    }
+
+    #[inline(always)]
+    pub(super) fn high(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+}
+
 /// Makes tags. Everything it multiplies with comes from the seed.
 #[derive(Clone, Debug)]
 pub struct Tagger {

@@ -58,12 +58,6 @@ impl Word {
         Word { low, high: high | LONG << 56 }
     }
 
-    /// Whether it only stands for a longer text.
-    #[inline(always)]
-    pub fn is_stand_in(self) -> bool {
-        self.high >> 56 == LONG
-    }
-
     /// Its bytes: the text, zeros, the length.
     pub fn bytes(self) -> [u8; 16] {
         (u128::from(self.high) << 64 | u128::from(self.low)).to_le_bytes()
