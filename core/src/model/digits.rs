@@ -44,27 +44,46 @@ pub fn whole_number(text: &[u8]) -> Option<u64> {
 /// and at most 17 bytes.
 #[inline]
 pub fn plain_decimal(text: &[u8]) -> Option<(u64, u32)> {
-    if !(1..=17).contains(&text.len()) {
-        return None;
+    match text.len() {
+        0 => None,
+        1 => Some((eight(padded(text))?, 0)),
+        2..=8 => {
+            let word = padded(text);
+            match point(word) {
+                Some(at) => Some((eight(without(word, at, b'0'))?, 7 - at / 8)),
+                None => Some((eight(word)?, 0)),
+            }
+        }
+        9..=17 => long_decimal(text),
+        _ => None,
     }
-    let (head, tail) = text.split_at(text.len().saturating_sub(8));
-    let word = padded(tail);
-    let points = (word ^ POINT_BYTES).wrapping_sub(LOW_BITS) & !(word ^ POINT_BYTES) & HIGH_BITS;
-    if points == 0 {
-        return whole_number(text).map(|value| (value, 0));
-    }
-    // The lowest mark is exact. What stands in front of the point moves up by a digit, and the digit
-    // in front of the word moves in.
-    let at = points.trailing_zeros() & !7;
-    let front = (1u64 << at) - 1;
-    let (head, moved_in) = match head.split_last() {
-        Some((last, head)) => (head, *last),
-        None if text.len() > 1 => (head, b'0'),
-        None => return None,
-    };
-    let value = eight((word & !front & !(0xff << at)) | (word & front) << 8 | u64::from(moved_in))?;
+}
+
+/// [`plain_decimal`] of 9 to 17 bytes.
+fn long_decimal(text: &[u8]) -> Option<(u64, u32)> {
+    let (head, tail) = text.split_last_chunk()?;
+    let word = u64::from_le_bytes(*tail);
+    let Some(at) = point(word) else { return whole_number(text).map(|value| (value, 0)) };
+    // The digit in front of the word moves in.
+    let (last, head) = head.split_last()?;
     let high = if head.is_empty() { 0 } else { eight(padded(head))? };
-    Some((high * POWERS[8] + value, 7 - at / 8))
+    Some((high * POWERS[8] + eight(without(word, at, *last))?, 7 - at / 8))
+}
+
+/// The bit at which the first point of a word begins.
+#[inline]
+fn point(word: u64) -> Option<u32> {
+    let others = word ^ POINT_BYTES;
+    // The lowest mark is exact; those above it need not be.
+    let points = others.wrapping_sub(LOW_BITS) & !others & HIGH_BITS;
+    (points != 0).then_some(points.trailing_zeros() & !7)
+}
+
+/// The word without the byte at bit `at`: what stands in front of it moves up, and `moved_in` in.
+#[inline]
+fn without(word: u64, at: u32, moved_in: u8) -> u64 {
+    let front = (1u64 << at) - 1;
+    word & !front & !(0xff << at) | (word & front) << 8 | u64::from(moved_in)
 }
 
 const POINT_BYTES: u64 = LOW_BITS * POINT as u64;
