@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::model::{Limits, SourceId, StreamId, StreamRoute, StreamSpec, TimeUs};
 
-use super::{Decoded, Decoder, Format, SourceSpec, TimeUnit};
+use super::{Decoded, Decoder, Format, Lines, SourceSpec, TimeUnit};
 
 const NOW: TimeUs = TimeUs(1_795_352_700_000_000);
 
@@ -48,13 +48,24 @@ fn look(decoded: &Decoded<'_>) -> String {
     format!("{head:?} {texts:?} {:?}", event.bad_fields().collect::<Vec<_>>())
 }
 
-/// Reads `lines` with both, in order, and compares.
-fn agree(format: Format, unit: TimeUnit, lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
+/// Reads `lines` with both and compares: one by one, and twice as a block, whose lines end with `end`.
+fn agree(format: Format, unit: TimeUnit, lines: &[Vec<u8>], end: &str) -> Result<(), TestCaseError> {
     let mut quick = decoder(format).with_time_unit(unit);
     let mut plain = decoder(format).plain(format).with_time_unit(unit);
     for line in lines {
         let got = look(&quick.decode(line, NOW));
         prop_assert_eq!(got, look(&plain.decode(line, NOW)), "{}", String::from_utf8_lossy(line));
+    }
+    let block = lines.join(end.as_bytes());
+    let want: Vec<String> = super::lines(&block).map(|line| look(&plain.decode(line, NOW))).collect();
+    let mut fresh = decoder(format).with_time_unit(unit);
+    for round in 0..3 {
+        let reader = if round == 0 { &mut quick } else { &mut fresh };
+        let (mut here, mut got) = (Lines::new(&block), Vec::new());
+        while let Some((_, decoded)) = reader.next(&mut here, NOW) {
+            got.push(look(&decoded));
+        }
+        prop_assert_eq!(&got, &want, "round {}: {}", round, String::from_utf8_lossy(&block));
     }
     Ok(())
 }
@@ -97,9 +108,10 @@ fn stamp() -> impl Strategy<Value = String> {
     ]
 }
 
-fn influx_line() -> impl Strategy<Value = String> {
+/// Lines of one shape, more or less: the same keys with other values.
+fn influx_lines() -> impl Strategy<Value = Vec<String>> {
     let name = prop_oneof![
-        12 => Just("orders"), 2 => Just("shipments\\,\\ all"), 1 => Just("ebbd_mark"), 1 => Just(" orders"),
+        16 => Just("orders"), 2 => Just("shipments\\,\\ all"), 1 => Just("ebbd_mark"), 1 => Just(" orders"),
         1 => Just("a\\="), 1 => Just("#"), 1 => Just(""),
     ];
     let field = prop_oneof![
@@ -107,46 +119,63 @@ fn influx_line() -> impl Strategy<Value = String> {
         3 => value().prop_map(|text| format!("\"{text}\"")),
         1 => "\"[a-z\\\\\" ,=]{0,20}\"",
     ];
-    let end =
-        prop_oneof![5 => stamp().prop_map(|stamp| format!(" {stamp}")), 1 => "[ ]{0,3}[0-9]{0,10}[ ]{0,2}"];
-    (name, vec((key(), value()), 0..6), vec((key(), field), 0..4), end, "[ ]{1,2}").prop_map(
-        |(name, tags, fields, end, gap)| {
-            let tags: String = tags.iter().map(|(key, value)| format!(",{key}={value}")).collect();
-            let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            format!("{name}{tags}{gap}{}{end}", fields.join(","))
-        },
-    )
-}
-
-fn statsd_line() -> impl Strategy<Value = String> {
-    let name = prop_oneof![12 => Just("orders"), 1 => Just("ebbd_mark"), 1 => Just("a|b"), 1 => Just(""), 1 => Just("_e{1,1}")];
-    let values = prop_oneof![6 => Just("1".to_owned()), 2 => number(), 1 => "[0-9.]{0,4}:[0-9]{1,3}"];
-    let kind = prop_oneof![12 => Just("c"), 1 => Just("ms"), 1 => Just("g"), 1 => Just(""), 1 => Just("c1")];
-    let tag = prop_oneof![
-        8 => (key(), value()).prop_map(|(key, value)| format!("{key}:{value}")),
-        1 => key(),
+    let end = prop_oneof![
+        6 => stamp().prop_map(|stamp| format!(" {stamp}")),
+        1 => "[ ]{0,3}[0-9]{0,10}[ ]{0,2}",
         1 => Just(String::new()),
     ];
-    let section = prop_oneof![
-        6 => vec(tag, 0..6).prop_map(|tags| format!("#{}", tags.join(","))),
-        2 => "@(0?\\.[0-9]{1,4}|1|0|2|1e-3|x)",
-        2 => stamp().prop_map(|stamp| format!("T{stamp}")),
-        1 => "(c:in-1|card:low|e:x|)",
-    ];
-    (name, values, kind, vec(section, 0..4)).prop_map(|(name, values, kind, sections)| {
-        let sections: String = sections.iter().map(|section| format!("|{section}")).collect();
-        format!("{name}:{values}|{kind}{sections}")
+    let row = (vec(value(), 6), vec(field, 4), end, prop_oneof![6 => Just(" "), 1 => Just("  ")]);
+    (name, vec(key(), 0..6), vec(key(), 0..4), vec(row, 1..6)).prop_map(|(name, tags, fields, rows)| {
+        let row = |(values, figures, end, gap): (Vec<String>, Vec<String>, String, &str)| {
+            let tags = tags.iter().zip(&values).map(|(key, value)| format!(",{key}={value}"));
+            let fields = fields.iter().zip(&figures).map(|(key, value)| format!("{key}={value}"));
+            format!("{name}{}{gap}{}{end}", tags.collect::<String>(), fields.collect::<Vec<_>>().join(","))
+        };
+        rows.into_iter().map(row).collect()
     })
 }
 
-/// A line with a few of its bytes changed, or as it is.
-fn perhaps_broken(line: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop::sample::select(&b",= \"\\:|@#cTi.-0\xc3\xa9"[..]);
-    let edits =
-        prop_oneof![3 => Just(Vec::new()), 1 => vec((any::<prop::sample::Index>(), byte, 0u8..3), 1..3)];
-    (line, edits).prop_map(|(line, edits)| {
-        let mut bytes = line.into_bytes();
-        for (place, byte, edit) in edits {
+/// Lines of one shape, more or less: the same keys and sections with other values.
+fn statsd_lines() -> impl Strategy<Value = Vec<String>> {
+    let name = prop_oneof![
+        12 => Just("orders".to_owned()), 3 => "[a-z_{}.]{1,30}", 1 => Just("ebbd_mark".to_owned()),
+        1 => Just("a|b".to_owned()), 1 => Just(String::new()), 1 => Just("_e{1,1}".to_owned()),
+        1 => "(_sc|\\{\"ebbd\"|ebbd_heartbeat|ebbd_x)",
+    ];
+    let values = prop_oneof![9 => Just("1".to_owned()), 2 => number(), 1 => "[0-9.]{0,4}:[0-9]{1,3}"];
+    let kind = prop_oneof![16 => Just("c"), 1 => Just("ms"), 1 => Just("g"), 1 => Just(""), 1 => Just("c1")];
+    let tag = (key(), prop_oneof![12 => Just(':'), 1 => Just('.'), 1 => Just(',')]);
+    let more = prop_oneof![
+        3 => Just("@0.1".to_owned()),
+        2 => "@(0?\\.[0-9]{1,4}|1|0|2|1e-3|x)",
+        3 => stamp().prop_map(|stamp| format!("T{stamp}")),
+        2 => "(c:in-[0-9]|card:low|e:x|é|)",
+        1 => Just("#feature:late".to_owned()),
+    ];
+    let row = (name, values, vec(value(), 6), vec(more, 0..2));
+    (kind, vec(tag, 0..6), any::<bool>(), vec(row, 1..6)).prop_map(|(kind, tags, behind, rows)| {
+        let row = |(name, number, values, more): (String, String, Vec<String>, Vec<String>)| {
+            let tags = tags.iter().zip(&values).map(|((key, colon), value)| format!("{key}{colon}{value}"));
+            let tags = format!("|#{}", tags.collect::<Vec<_>>().join(","));
+            let more: String = more.iter().map(|section| format!("|{section}")).collect();
+            let (first, last) = if behind { (more, tags) } else { (tags, more) };
+            format!("{name}:{number}|{kind}{first}{last}")
+        };
+        rows.into_iter().map(row).collect()
+    })
+}
+
+/// A few groups of lines, mixed, some of them with a few bytes changed.
+fn mixed(group: impl Strategy<Value = Vec<String>>) -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let byte = prop::sample::select(b",= \"\\:|@#cTi.-0\xc3\xa9\r\0\xff\xef\xbb\xbf".to_vec());
+    let edits = vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), byte, 0u8..3), 0..4);
+    (vec(group, 1..4), edits).prop_map(|(groups, edits)| {
+        let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
+        let lines = (0..longest).flat_map(|row| groups.iter().filter_map(move |group| group.get(row)));
+        let mut lines: Vec<Vec<u8>> = lines.map(|line| line.clone().into_bytes()).collect();
+        for (line, place, byte, edit) in edits {
+            let nth = line.index(lines.len());
+            let bytes = &mut lines[nth];
             let at = place.index(bytes.len() + 1);
             match edit {
                 0 => bytes.insert(at, byte),
@@ -154,7 +183,7 @@ fn perhaps_broken(line: impl Strategy<Value = String>) -> impl Strategy<Value = 
                 _ => bytes.truncate(at),
             }
         }
-        bytes
+        lines
     })
 }
 
@@ -166,15 +195,16 @@ fn unit() -> impl Strategy<Value = TimeUnit> {
 proptest! {
     #[test]
     fn line_protocol_is_read_as_its_plain_twin_reads_it(
-        lines in vec(perhaps_broken(influx_line()), 1..12),
+        lines in mixed(influx_lines()),
         unit in unit(),
+        end in "\r?\n",
     ) {
-        agree(Format::Influx, unit, &lines)?;
+        agree(Format::Influx, unit, &lines, &end)?;
     }
 
     #[test]
-    fn statsd_is_read_as_its_plain_twin_reads_it(lines in vec(perhaps_broken(statsd_line()), 1..12)) {
-        agree(Format::Statsd, TimeUnit::Nanos, &lines)?;
+    fn statsd_is_read_as_its_plain_twin_reads_it(lines in mixed(statsd_lines()), end in "\r?\n") {
+        agree(Format::Statsd, TimeUnit::Nanos, &lines, &end)?;
     }
 
     #[test]
@@ -182,8 +212,8 @@ proptest! {
         text in vec(r#"(orders|ebbd_mark|_e\{5,4\}:|\{"ebbd")?[a-z,= \\":|@#0-9ieEtTu._{}é+-]{0,60}"#, 1..6),
     ) {
         let lines: Vec<Vec<u8>> = text.into_iter().map(String::into_bytes).collect();
-        agree(Format::Influx, TimeUnit::Nanos, &lines)?;
-        agree(Format::Statsd, TimeUnit::Nanos, &lines)?;
+        agree(Format::Influx, TimeUnit::Nanos, &lines, "\n")?;
+        agree(Format::Statsd, TimeUnit::Nanos, &lines, "\n")?;
     }
 }
 
@@ -204,6 +234,6 @@ fn more_keys_than_are_remembered_are_all_read() {
             };
             line.into_bytes()
         });
-        agree(format, TimeUnit::Nanos, &lines.collect::<Vec<_>>()).unwrap();
+        agree(format, TimeUnit::Nanos, &lines.collect::<Vec<_>>(), "\n").unwrap();
     }
 }

@@ -97,6 +97,11 @@ impl Mapping {
         self.plans.get(stream.index())?.as_ref()
     }
 
+    /// Whether the name of a record decides where it goes.
+    pub(super) fn is_by_name(&self) -> bool {
+        matches!(self.route, StreamRoute::ByName(_))
+    }
+
     /// The slot whose value decides where this record goes, if one does.
     pub(super) fn route_slot(&self, record: &Record) -> Option<usize> {
         self.layout.present(record, self.route_field?)

@@ -9,6 +9,7 @@ use crate::simd::scan::string_end;
 use super::columns::{Columns, currency_code, cut};
 use super::ndjson::skip::{self, byte};
 use super::ndjson::unescaped;
+use super::pieces::Flat;
 use super::record::{Kind, Record, Span, Value, When};
 use super::shape::{Role, Shape, Step, Take};
 use super::time;
@@ -110,8 +111,23 @@ impl<'r> Reading<'r> {
                 *taken = self.in_line(start, end, Kind::Number);
             }
             Take::Any(depth) => return self.any(depth),
+            Take::Flat(flat) => return self.flat(flat, step.role, taken),
         }
         if taken.odd { self.odd_role(step.role, taken.span) } else { self.role(step.role, *taken) }
+    }
+
+    /// A value of a flat format. What is long is left to the general way.
+    #[inline(always)]
+    fn flat(&mut self, flat: Flat, role: Role, taken: &mut Taken) -> bool {
+        let start = self.at;
+        let Some((end, behind)) = flat.end(self.text.as_bytes(), start) else { return false };
+        self.at = behind;
+        if flat.is_time() {
+            self.time = flat.time(self.text.get(start..end).unwrap_or_default());
+            return self.time.is_some();
+        }
+        *taken = self.in_line(start, end, Kind::Text);
+        end - start <= Limits::VALUE_BYTES && self.role(role, *taken)
     }
 
     #[inline(always)]

@@ -19,6 +19,7 @@ mod matching;
 mod ndjson;
 mod outline;
 mod parser;
+mod pieces;
 mod record;
 mod shape;
 mod source;

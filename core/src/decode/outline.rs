@@ -4,6 +4,8 @@
 //! In: pieces from left to right. Out: the same, or that the line has no shape worth learning. Must not
 //! know: columns, streams.
 
+use super::pieces::Flat;
+
 /// Most pieces of a shape.
 pub(super) const PIECES: usize = 64;
 
@@ -16,8 +18,27 @@ pub(super) enum Class {
     Number,
     /// Any JSON value, inside so many containers.
     Any(u8),
+    /// A value of a flat format.
+    Flat(Flat),
     /// These bytes and no others: the value is the same in every line of the shape.
     Fixed,
+}
+
+impl Class {
+    /// Whether it is text.
+    pub(super) fn is_text(self) -> bool {
+        self == Class::Text || matches!(self, Class::Flat(flat) if flat.is_text())
+    }
+
+    /// Whether it is a number that a field holds.
+    pub(super) fn is_number(self) -> bool {
+        matches!(self, Class::Number | Class::Flat(Flat::Figure))
+    }
+
+    /// Whether it is the line's own time.
+    pub(super) fn is_time(self) -> bool {
+        matches!(self, Class::Flat(flat) if flat.is_time())
+    }
 }
 
 /// A value of a line: the bytes `start..end`.
@@ -59,6 +80,11 @@ impl Outline {
     /// Says that the line has no shape that others could share.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
+    }
+
+    /// Whether a piece is the line's own time.
+    pub(super) fn has_time(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.class.is_time())
     }
 
     /// The pieces; `None` if the line has no shape worth learning.

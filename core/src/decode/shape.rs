@@ -12,6 +12,7 @@ use super::columns::{CURRENCIES_AT, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, ORIGIN_
 use super::layout::{FieldId, Layout};
 use super::mapping::{Destination, Mapping, StreamPlan};
 use super::outline::{Class, Outline, PIECES, Piece};
+use super::pieces::Flat;
 use super::record::{Kind, Record, When};
 
 /// Most steps of a shape: a piece has a few, if it is long or fills several columns.
@@ -32,6 +33,8 @@ pub(super) enum Take {
     Number,
     /// Any JSON value, inside so many containers.
     Any(u8),
+    /// A value of a flat format.
+    Flat(Flat),
 }
 
 /// What a value is for.
@@ -94,8 +97,8 @@ impl Shape {
             Destination::Ignore => None,
             Destination::Unknown => return false,
         };
-        // A time that the line says itself would have to be one of the pieces.
-        let timed = !matches!(self.when, When::At(_));
+        // A time that the line says itself has to be one of the pieces.
+        let timed = lesson.outline.has_time() == matches!(self.when, When::At(_));
         timed && lesson.is_aligned() && self.add_pieces(lesson).is_some() && self.steps.len() <= STEPS
     }
 
@@ -109,8 +112,13 @@ impl Shape {
         let plan = self.stream.and_then(|stream| lesson.mapping.plan(stream));
         let mut done = 0;
         for piece in lesson.outline.pieces()? {
-            let fixed = piece.class == Class::Fixed || (piece.slot.is_some() && piece.slot == route);
+            let named = piece.class == Class::Flat(Flat::Metric) && lesson.mapping.is_by_name();
+            let routed = named || (piece.slot.is_some() && piece.slot == route);
+            let fixed = piece.class == Class::Fixed || routed;
             let mut roles = Roles::default();
+            if piece.class.is_time() {
+                roles.add(Role::Time)?;
+            }
             if let (Some(plan), Some(slot)) = (plan, piece.slot) {
                 roles.find(plan, lesson, slot, if fixed { Class::Fixed } else { piece.class })?;
             }
@@ -147,6 +155,7 @@ impl Shape {
                 Class::Text => Take::Text,
                 Class::Number => Take::Number,
                 Class::Any(depth) => Take::Any(depth),
+                Class::Flat(flat) => Take::Flat(flat),
                 Class::Fixed => Take::Itself,
             };
         }
@@ -165,9 +174,9 @@ impl Lesson<'_> {
         let values = self.record.values.iter().enumerate();
         values.into_iter().all(|(slot, value)| {
             let mut there = pieces.iter().filter(|piece| piece.slot == Some(slot));
-            let fits = |class| match value.kind {
-                Kind::Text => class == Class::Text,
-                Kind::Number => class == Class::Number,
+            let fits = |class: Class| match value.kind {
+                Kind::Text => class.is_text(),
+                Kind::Number => class.is_number(),
                 Kind::Bool => class == Class::Fixed,
                 Kind::Missing | Kind::Composite => false,
             };
@@ -190,7 +199,7 @@ impl Roles {
     fn find(&mut self, plan: &StreamPlan, lesson: &Lesson<'_>, slot: usize, class: Class) -> Option<()> {
         let (layout, record): (&Layout, _) = (&lesson.mapping.layout, lesson.record);
         let here = |field: FieldId| layout.present(record, field) == Some(slot);
-        let is_number = matches!(class, Class::Text | Class::Number);
+        let is_number = class.is_text() || class.is_number();
         for (i, _) in plan.dimensions.iter().enumerate().filter(|(_, field)| here(**field)) {
             self.add(place(DIMENSIONS_AT, i, CURRENCIES_AT)?)?;
         }
@@ -202,7 +211,7 @@ impl Roles {
             }
             if sum.currency.is_some_and(here) {
                 let Role::Place(place) = place(CURRENCIES_AT, i, DISTINCTS_AT)? else { return None };
-                self.add(Some(Role::Currency(place)).filter(|_| class == Class::Text)?)?;
+                self.add(Some(Role::Currency(place)).filter(|_| class.is_text())?)?;
             }
         }
         for (i, _) in plan.distincts.iter().enumerate().filter(|(_, field)| here(**field)) {

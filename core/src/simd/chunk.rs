@@ -58,6 +58,12 @@ impl Chunk {
         twin::mask(&self.0, |_, b| set.contains(&b))
     }
 
+    /// A bit for each byte that is not above `most`.
+    #[inline(always)]
+    pub fn at_most(self, most: u8) -> u32 {
+        twin::mask(&self.0, |_, b| b <= most)
+    }
+
     /// A bit for each byte that is a decimal digit.
     #[inline(always)]
     pub fn digits(self) -> u32 {
@@ -93,6 +99,17 @@ impl Chunk {
             let is = set.map(|byte| _mm_cmpeq_epi8(self.0, _mm_set1_epi8(byte as i8)));
             _mm_movemask_epi8(is.into_iter().fold(_mm_setzero_si128(), |all, is| _mm_or_si128(all, is)))
                 as u32
+        }
+    }
+
+    /// A bit for each byte that is not above `most`.
+    #[inline(always)]
+    pub fn at_most(self, most: u8) -> u32 {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_set1_epi8};
+        // SAFETY: as in `any`.
+        unsafe {
+            let least = _mm_min_epu8(self.0, _mm_set1_epi8(most as i8));
+            _mm_movemask_epi8(_mm_cmpeq_epi8(least, self.0)) as u32
         }
     }
 
@@ -145,6 +162,7 @@ mod tests {
             let mut plain: [u8; Chunk::LEN] = plain.try_into().unwrap();
             let chunk = Chunk::at(&text, at);
             prop_assert_eq!(chunk.same(&plain), 0xffff);
+            prop_assert_eq!(chunk.at_most(byte), twin::mask(&plain, |_, b| b <= byte));
             prop_assert_eq!(chunk.digits(), twin::mask(&plain, |_, b| b.is_ascii_digit()));
             prop_assert_eq!(chunk.any([byte]), twin::mask(&plain, |_, b| b == byte));
             prop_assert_eq!(chunk.any([b',', b' ', byte]), twin::mask(&plain, |_, b| [b',', b' ', byte].contains(&b)));

@@ -1,6 +1,6 @@
 //! What the targets share: a decoder of the documentation's stream, and what holds for every event.
 
-use ebbd_core::decode::{Decoded, Decoder, Event, Format, SourceSpec};
+use ebbd_core::decode::{Decoded, Decoder, Event, Format, Lines, SourceSpec};
 use ebbd_core::model::{
     DimensionSpec, Limits, MAX_CELL, Reason, SourceId, StreamId, StreamRoute, StreamSpec, TimeUs, Weight,
 };
@@ -41,6 +41,15 @@ pub fn decode(decoder: &mut Decoder, line: &[u8]) -> String {
     first
 }
 
+/// What the lines of a block look like, read one behind the other.
+pub fn decode_block(decoder: &mut Decoder, block: &[u8]) -> Vec<String> {
+    let (mut lines, mut seen) = (Lines::new(block), Vec::new());
+    while let Some((line, decoded)) = decoder.next(&mut lines, ARRIVAL) {
+        seen.push(look(&decoded, line));
+    }
+    seen
+}
+
 fn look(decoded: &Decoded<'_>, line: &[u8]) -> String {
     match decoded {
         Decoded::Event(event) => check_event(event, line),
@@ -69,7 +78,9 @@ fn check_event(event: &Event<'_>, line: &[u8]) {
     for i in 0..spec.sums.len() {
         let currency = event.currency(i);
         assert!(event.amount(i).is_none_or(|amount| amount.0.abs() <= MAX_CELL));
-        assert!(currency.is_empty() || (currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase())));
+        assert!(
+            currency.is_empty() || (currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase()))
+        );
     }
     for bad in event.bad_fields() {
         if let Some(i) = spec.dimensions.iter().position(|d| d.name == bad) {

@@ -3,6 +3,7 @@
 //! Tags and string fields are dimensions, ids and the like, numeric fields are sums, the field `count`
 //! weighs. With two spellings of one key, the later wins.
 
+mod outline;
 #[cfg(any(test, fuzzing))]
 pub(super) mod plain;
 mod token;
@@ -12,7 +13,9 @@ use crate::model::{DecimalError, Reason, Weight, parse_decimal};
 use super::control::{self, Draft};
 use super::flat::{Cursor, Keys};
 use super::layout::Layout;
+use super::outline::Outline;
 use super::parser::{Outcome, Parse};
+use super::pieces::figure;
 use super::record::{Kind, Record, Span, Value, When};
 use super::time::{self, TimeUnit};
 
@@ -56,6 +59,10 @@ impl Parse for Influx {
         pairs.fields(record)?;
         record.when = timestamp(&pairs.cursor, self.unit)?;
         Ok(Outcome::Record)
+    }
+
+    fn outline(&mut self, line: &str, layout: &Layout, outline: &mut Outline) -> bool {
+        outline::outline(line, self.unit, layout, &mut self.room, outline).is_ok()
     }
 
     fn set_time_unit(&mut self, unit: TimeUnit) {
@@ -258,26 +265,16 @@ impl Scalar {
     }
 }
 
-/// Reads a number of less than sixteen bytes: digits, perhaps with a minus, a point, or `i` behind them.
-/// If it is anything else, the cursor stays.
+/// Reads a short number; if it is anything else, the cursor stays.
 #[inline(always)]
 fn short_number(cursor: &mut Cursor<'_>) -> Option<Scalar> {
-    let chunk = cursor.chunk();
     let left = cursor.line.len() - cursor.at;
     // The end of the line ends it, too.
-    let ends = chunk.any([b',', b' ']) | 1u32.checked_shl(left as u32).unwrap_or(0);
-    let len = ends.trailing_zeros().min(31);
-    let all = (1u32 << len) - 1;
-    let (digits, points) = (chunk.digits() & all, chunk.any([b'.']) & all);
-    let minus = chunk.any([b'-']) & 1 & all;
-    let whole = chunk.any([b'i']) & (all ^ all >> 1);
-    let points_allowed = if whole == 0 { points & points.wrapping_sub(1) } else { points };
-    if digits == 0 || points_allowed != 0 || digits | points | minus | whole != all || len > 15 {
-        return None;
-    }
+    let end = 1u32.checked_shl(left as u32).unwrap_or(0);
+    let (digits_len, len) = figure(cursor.chunk(), end)?;
     let start = cursor.at;
-    cursor.at += len as usize;
-    Some(Scalar::Number((start, cursor.at - usize::from(whole != 0))))
+    cursor.at += len;
+    Some(Scalar::Number((start, start + digits_len)))
 }
 
 /// A field's value without quotes: a boolean, an integer (`i`), an unsigned one (`u`), a float. It

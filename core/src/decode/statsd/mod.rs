@@ -1,6 +1,7 @@
 //! StatsD and DogStatsD 1.0 to 1.2: `name:1|c|@0.1|#tag:value`. Counters are events, `_e{…}` is a mark.
 
 mod event;
+mod outline;
 #[cfg(any(test, fuzzing))]
 pub(super) mod plain;
 mod weight;
@@ -10,6 +11,7 @@ use crate::model::Reason;
 use super::control::{self, Draft};
 use super::flat::{Cursor, Keys};
 use super::layout::Layout;
+use super::outline::Outline;
 use super::parser::{Outcome, Parse};
 use super::record::{Kind, Record, Span, Value, When};
 use super::time;
@@ -58,6 +60,10 @@ impl Parse for Statsd {
             Some(draft) => Ok(Outcome::Control(metric.control(draft, record.when))),
             None => Ok(Outcome::Record),
         }
+    }
+
+    fn outline(&mut self, line: &str, layout: &Layout, outline: &mut Outline) -> bool {
+        outline::outline(line, layout, outline)
     }
 }
 
