@@ -13,7 +13,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::atomic::{AtomicU32, AtomicU64, Ordering};
-use super::{Doorbell, Tally};
+use super::{Doorbell, Notice, Tally};
 
 /// What a model explored.
 #[derive(Clone, Default)]
@@ -242,5 +242,45 @@ fn leaky_tally() {
             counter.fetch_add(count, Ordering::Release);
         };
         conserved(explored, AtomicU64::new(0), add, leaky_drain);
+    });
+}
+
+/// One thread brings two things, another asks the notice and looks only if it is raised. What it did not
+/// find must still be announced at the end.
+fn announced(explored: &Explored, bring: fn(&Notice, &AtomicU32)) {
+    let shared = Arc::new((Notice::new(), [AtomicU32::new(0), AtomicU32::new(0)]));
+    let bringer = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || shared.1.iter().for_each(|slot| bring(&shared.0, slot)))
+    };
+    let look = |(notice, slots): &(Notice, [AtomicU32; 2])| match notice.take() {
+        true => slots.iter().map(|slot| slot.swap(0, Ordering::AcqRel)).sum(),
+        false => 0,
+    };
+    let early: u32 = look(&shared) + look(&shared);
+    bringer.join().expect("the bringer ends");
+    assert_eq!(early + look(&shared), 2, "something came and nobody was told");
+    explored.seen.fetch_add(early as usize, PlainOrdering::Relaxed);
+}
+
+#[test]
+fn notice_announces_whatever_came() {
+    explore(|explored| {
+        announced(explored, |notice, slot| {
+            slot.swap(1, Ordering::AcqRel);
+            notice.raise();
+        });
+    });
+    assert_caught("hasty_notice", "something came and nobody was told");
+}
+
+#[test]
+#[ignore = "a mutant: it has to fail"]
+fn hasty_notice() {
+    explore(|explored| {
+        announced(explored, |notice, slot| {
+            notice.raise();
+            slot.swap(1, Ordering::AcqRel);
+        });
     });
 }

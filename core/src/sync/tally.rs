@@ -24,6 +24,11 @@ impl<const N: usize> Tally<N> {
         self.counters[at].fetch_add(count, Ordering::Release);
     }
 
+    /// Whether nothing has been added since the last drain, as far as can be seen.
+    pub fn is_zero(&self) -> bool {
+        self.counters.iter().all(|counter| counter.load(Ordering::Relaxed) == 0)
+    }
+
     /// Takes what has been added since the last drain.
     pub fn drain(&self) -> [u64; N] {
         std::array::from_fn(|at| self.counters[at].swap(0, Ordering::Acquire))
@@ -63,6 +68,8 @@ mod tests {
         while !adders.iter().all(std::thread::JoinHandle::is_finished) {
             take();
         }
+        assert!(tally.is_zero() || take() > [0, 0]);
         assert_eq!(take(), [30_000, 90_000]);
+        assert!(tally.is_zero());
     }
 }

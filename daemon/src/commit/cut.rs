@@ -25,6 +25,17 @@ impl Lanes {
         self.epoch
     }
 
+    /// Whether a block came to any lane since the last call. Ask before a cut: the cut has all that came.
+    pub fn take_came(&mut self) -> bool {
+        // All of them, for each forgets.
+        self.queues.iter().fold(false, |came, queue| queue.take_came() | came)
+    }
+
+    /// The lanes' queues.
+    pub fn queues(&self) -> &[Arc<LaneQueue>] {
+        &self.queues
+    }
+
     /// Sends the next marker and waits for every lane's answer. Fewer answers than lanes mean that lanes
     /// have died.
     pub fn cut(&mut self) -> Vec<LaneDelta<Delta>> {

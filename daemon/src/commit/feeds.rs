@@ -48,6 +48,11 @@ impl SourceFeeds {
         self.sources.iter().find(|source| source.id == id).map_or("", |source| source.name.as_str())
     }
 
+    /// Whether sources have told nothing since the last cut.
+    pub fn is_quiet(&self) -> bool {
+        self.conns.is_unchanged() && self.sources.iter().all(|source| source.counters.is_zero())
+    }
+
     /// How far each followed file was counted.
     pub fn positions(&self, aggregator: &Aggregator) -> Vec<Position> {
         let reached: BTreeMap<ConnId, u64> =

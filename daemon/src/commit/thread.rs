@@ -17,8 +17,10 @@ use crate::lane::{LaneDelta, StageLatency};
 use crate::store::StoreMessage;
 use crate::sys::Clock;
 
-/// A marker is sent this often.
+/// The committer looks for work this often, and sends a marker if something came.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
+/// A marker is sent at least this often, for the watchdog is fed by markers.
+const QUIET_COMMIT_EVERY: Duration = Duration::from_secs(1);
 
 /// Where the committer's results go.
 pub struct Outputs {
@@ -77,12 +79,22 @@ pub fn spawn(
 impl Committer {
     fn run(mut self, requests: &Receiver<CommitRequest>, stop: &AtomicBool) -> Committer {
         let mut due = Instant::now();
+        let (mut asked, mut committed) = (true, due);
         while !stop.load(Ordering::Acquire) {
-            self.commit();
+            // Each of them has to be asked: the lanes forget what they were asked.
+            let came = self.lanes.take_came() | !self.feeds.is_quiet() | asked;
+            if came || committed.elapsed() >= QUIET_COMMIT_EVERY {
+                committed = Instant::now();
+                self.commit();
+            } else {
+                self.seal();
+            }
+            asked = false;
             due = (due + COMMIT_EVERY).max(Instant::now());
             // Requests are served while waiting for the next marker's time.
             while let Ok(request) = requests.recv_deadline(due) {
                 request(&mut self);
+                asked = true;
             }
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
         }
@@ -90,12 +102,18 @@ impl Committer {
         self
     }
 
-    fn commit(&mut self) {
-        self.cut(Lanes::cut);
+    /// Seals the minutes that are due.
+    fn seal(&mut self) -> TimeUs {
         let now = self.clock.now();
         for sealed in self.aggregator.advance(now) {
             self.hand_on(sealed);
         }
+        now
+    }
+
+    fn commit(&mut self) {
+        self.cut(Lanes::cut);
+        let now = self.seal();
         if now.since_us(self.revised_at) >= self.revise_every_us {
             self.revise(now);
         }
@@ -154,10 +172,7 @@ impl Committer {
     /// The orderly end: sources have stopped, so the last cut has everything that was received.
     fn finish(&mut self) {
         self.cut(Lanes::stop);
-        let now = self.clock.now();
-        for sealed in self.aggregator.advance(now) {
-            self.hand_on(sealed);
-        }
+        let now = self.seal();
         self.revise(now);
         for open in self.aggregator.take_open_rows() {
             self.view.sealed(&open);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 use ebbd_core::decode::Block;
-use ebbd_core::sync::Doorbell;
+use ebbd_core::sync::{Doorbell, Notice};
 
 /// What a lane is told.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct LaneQueue {
     waiting: ArrayQueue<(LaneMessage, Instant)>,
     blocks: usize,
     bytes: CachePadded<AtomicUsize>,
+    /// Whether a block came since the last time that somebody asked.
+    came: Notice,
     bell: Doorbell,
     sleeper: OnceLock<Thread>,
     closed: AtomicBool,
@@ -44,6 +46,7 @@ impl LaneQueue {
             waiting: ArrayQueue::new(blocks + RESERVED),
             blocks,
             bytes: CachePadded::new(AtomicUsize::new(0)),
+            came: Notice::new(),
             bell: Doorbell::new(),
             sleeper: OnceLock::new(),
             closed: AtomicBool::new(false),
@@ -67,7 +70,16 @@ impl LaneQueue {
                 LaneMessage::Block(block) => block,
                 _ => unreachable!("what comes back is what was pushed"),
             }
-        })
+        })?;
+        // Behind the push: who takes the notice and then sends a marker has the block in front of it.
+        self.came.raise();
+        Ok(())
+    }
+
+    /// Whether a block came since the last call. One that is being handed over this moment may be told by
+    /// the next call only.
+    pub fn take_came(&self) -> bool {
+        self.came.take()
     }
 
     /// Sends a marker or the stop, waiting for room if need be. Returns whether the lane lives.

@@ -125,6 +125,12 @@ impl ConnTable {
         mem::take(&mut self.lock().changes)
     }
 
+    /// Whether nothing was opened or closed since [`ConnTable::take_changes`].
+    pub fn is_unchanged(&self) -> bool {
+        let changes = &self.lock().changes;
+        changes.list.is_empty() && changes.lost == 0
+    }
+
     /// What is open now.
     pub fn open(&self) -> Vec<(ConnId, Conn)> {
         let mut open: Vec<_> = self.lock().open.iter().map(|(id, conn)| (*id, conn.clone())).collect();

@@ -33,7 +33,7 @@ const MORE: usize = 64 * 1024;
 const ACCEPTS: usize = 64;
 /// The longest rest between small writes. A sender that suddenly has more than the kernel holds for it
 /// waits this long once.
-const REST: Duration = Duration::from_millis(4);
+const REST: Duration = Duration::from_millis(8);
 /// From so many bytes of one connection on rests get shorter: small writes take several times their size
 /// of the kernel's buffer.
 const SOME: usize = 8 * 1024;

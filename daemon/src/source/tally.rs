@@ -54,6 +54,11 @@ impl SourceCounters {
         }
     }
 
+    /// Whether nothing was counted since the last drain.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_zero()
+    }
+
     /// Takes what was counted since the last call.
     pub fn drain(&self) -> SourceTold {
         let [
