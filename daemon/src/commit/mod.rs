@@ -11,4 +11,7 @@ mod thread;
 pub use cut::Lanes;
 pub use feeds::{SourceFeed, SourceFeeds};
 pub use rejects::{RejectLog, Rejected};
-pub use thread::{CommitRequest, CommitView, Committer, Outputs, spawn};
+pub use thread::{CommitRequest, CommitView, Committer, LaneLatency, Outputs, spawn};
+
+#[cfg(test)]
+mod tests;

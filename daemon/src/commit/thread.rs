@@ -55,10 +55,13 @@ pub struct Committer {
     pub revised_at: TimeUs,
 }
 
+/// A lane, and how long its blocks took since its last answer.
+pub type LaneLatency = (usize, Box<StageLatency>);
+
 /// Who looks at the committer's figures.
 pub trait CommitView: Send + Sync {
-    /// After each commit: what lanes took, and how long.
-    fn committed(&self, committer: &Committer, latency: &[Box<StageLatency>]);
+    /// After each commit: what lanes took, and how long. Lanes that got nothing are left out.
+    fn committed(&self, committer: &Committer, latency: &[LaneLatency]);
 
     /// Ledger entries on their way to the store.
     fn ledger(&self, ledger: &Ledger);
@@ -126,7 +129,7 @@ impl Committer {
         self.feeds.before_cut(&mut self.aggregator, self.clock.now());
         let mut latency = Vec::new();
         for answer in cut(&mut self.lanes) {
-            latency.extend(answer.latency);
+            latency.extend(answer.latency.map(|latency| (answer.lane, latency)));
             self.aggregator.merge(answer.delta);
         }
         self.feeds.after_cut(&mut self.aggregator);

@@ -12,10 +12,10 @@ const DIGITS: u8 = 2;
 /// Two histograms in nanoseconds. They can be added to others of their kind.
 #[derive(Clone, Debug)]
 pub struct StageLatency {
-    /// From the source's hand-over to the lane's taking a block.
+    /// In the queue: from the source's hand-over to the lane's taking a block.
     pub waited_ns: Histogram<u64>,
-    /// Parsing and counting a block.
-    pub counting_ns: Histogram<u64>,
+    /// From the source's hand-over until a block is counted.
+    pub counted_ns: Histogram<u64>,
 }
 
 impl StageLatency {
@@ -25,13 +25,13 @@ impl StageLatency {
             Histogram::new_with_bounds(1, LONGEST_NS, DIGITS)
                 .expect("the bounds are constants that the crate accepts")
         };
-        StageLatency { waited_ns: histogram(), counting_ns: histogram() }
+        StageLatency { waited_ns: histogram(), counted_ns: histogram() }
     }
 
     /// Adds all of `other`.
     pub fn add(&mut self, other: &StageLatency) {
         for (mine, theirs) in
-            [(&mut self.waited_ns, &other.waited_ns), (&mut self.counting_ns, &other.counting_ns)]
+            [(&mut self.waited_ns, &other.waited_ns), (&mut self.counted_ns, &other.counted_ns)]
         {
             mine.add(theirs).expect("both have the same constant bounds");
         }
@@ -56,7 +56,7 @@ impl Latency {
     pub fn record(&mut self, waited: Duration, counting: Duration) {
         let current = self.current.get_or_insert_with(Box::default);
         current.waited_ns.saturating_record(nanos(waited));
-        current.counting_ns.saturating_record(nanos(counting));
+        current.counted_ns.saturating_record(nanos(waited + counting));
     }
 
     /// What was recorded since the last call, if anything was.

@@ -50,7 +50,7 @@ fn a_marker_cuts_between_what_came_before_and_after() {
     assert_eq!(got.iter().map(|a| (a.lane, a.epoch, a.delta)).collect::<Vec<_>>(), [(3, 7, 6), (3, 8, 5)]);
     let mut sum = StageLatency::new();
     got.iter().flat_map(|answer| &answer.latency).for_each(|latency| sum.add(latency));
-    assert_eq!((sum.waited_ns.len(), sum.counting_ns.len()), (3, 3));
+    assert_eq!((sum.waited_ns.len(), sum.counted_ns.len()), (3, 3));
     assert!(queue.is_closed() && !queue.send(LaneMessage::Marker(9)), "nobody takes it");
 }
 

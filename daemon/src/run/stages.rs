@@ -25,7 +25,7 @@ use crate::store::{self, Place, Store};
 use crate::sys::{Clock, Disk, Inherited};
 
 /// Blocks that wait for a lane at most.
-const LANE_BLOCKS: usize = 64;
+pub(super) const LANE_BLOCKS: usize = 64;
 /// Sealed minutes and requests that wait for the judge at most.
 const JUDGE_QUEUE: usize = 4_096;
 /// Requests that wait for the committer at most.

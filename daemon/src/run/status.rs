@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 
 use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
 
+use super::stages::LANE_BLOCKS;
 use super::view::{Seen, View};
 use crate::config::SourceConfig;
 use crate::telemetry::{
-    AlarmSummary, BudgetStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus, SourceStatus,
-    StatusReport, StreamStatus,
+    AlarmSummary, BudgetStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
+    SourceStatus, StatusReport, StreamStatus,
 };
 
 /// Learning ends at the latest after this many minutes of data.
@@ -75,7 +76,10 @@ impl View {
 
     fn queues(&self) -> Vec<QueueStatus> {
         let waits: u64 = self.telemetry.sources.iter().map(|(_, source)| source.waits.get()).sum();
-        vec![QueueStatus { name: "lanes".to_owned(), depth: 0, capacity: 64, full: waits }]
+        let depth = |lane: &LaneCounters| u64::try_from(lane.queued.get()).unwrap_or(0);
+        let depth = self.telemetry.lanes.iter().map(|lane| depth(lane)).sum();
+        let capacity = (LANE_BLOCKS * self.telemetry.lanes.len()) as u64;
+        vec![QueueStatus { name: "lanes".to_owned(), depth, capacity, full: waits }]
     }
 
     fn degraded(&self) -> Vec<String> {

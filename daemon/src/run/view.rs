@@ -12,10 +12,9 @@ use ebbd_core::model::{
 };
 
 use super::warm::Learnt;
-use crate::commit::{CommitView, Committer};
+use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
 use crate::judge::JudgeView;
-use crate::lane::StageLatency;
 use crate::outlet::{AlarmHub, Progress};
 use crate::source::SourceTold;
 use crate::store::StoreCounters;
@@ -68,6 +67,7 @@ pub(super) struct Seen {
 
 struct Recorders {
     block: LatencyRecorder,
+    queues: Vec<LatencyRecorder>,
     judge: LatencyRecorder,
     handed_over: Instant,
 }
@@ -81,6 +81,7 @@ impl View {
         telemetry.daemon.start_time.set(clock.now().0 as f64 / 1e6);
         let recorders = Recorders {
             block: telemetry.latencies.block.recorder(),
+            queues: telemetry.latencies.queues.iter().map(|queue| queue.recorder()).collect(),
             judge: telemetry.latencies.judge.recorder(),
             handed_over: Instant::now(),
         };
@@ -145,8 +146,9 @@ impl View {
 }
 
 impl CommitView for View {
-    fn committed(&self, committer: &Committer, latency: &[Box<StageLatency>]) {
+    fn committed(&self, committer: &Committer, latency: &[LaneLatency]) {
         self.telemetry.committer.epochs.inc();
+        self.show_lanes(committer, latency);
         let mut seen = self.seen();
         for source in committer.feeds.sources() {
             seen.told.insert(source.name.clone(), source.total);
@@ -210,6 +212,17 @@ impl CommitView for View {
 }
 
 impl View {
+    fn show_lanes(&self, committer: &Committer, latency: &[LaneLatency]) {
+        for (figures, queue) in self.telemetry.lanes.iter().zip(committer.lanes.queues()) {
+            figures.queued.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
+        }
+        for (lane, latency) in latency {
+            if let Some(figures) = self.telemetry.lanes.get(*lane) {
+                figures.blocks.add(latency.waited_ns.len());
+            }
+        }
+    }
+
     fn show_sources(&self, committer: &Committer) {
         for source in committer.feeds.sources() {
             let Some((_, figures)) = self.telemetry.sources.get(source.id.index()) else { continue };
@@ -258,14 +271,18 @@ impl Seen {
         all.filter(move |((source, stream), _)| wanted(source, stream)).map(|(_, counts)| counts)
     }
 
-    fn record(&mut self, latency: &[Box<StageLatency>]) {
+    fn record(&mut self, latency: &[LaneLatency]) {
         let Some(recorders) = &mut self.recorders else { return };
-        for lane in latency {
-            recorders.block.record_all_ns(&lane.waited_ns);
+        for (lane, latency) in latency {
+            recorders.block.record_all_ns(&latency.counted_ns);
+            if let Some(queue) = recorders.queues.get_mut(*lane) {
+                queue.record_all_ns(&latency.waited_ns);
+            }
         }
         if recorders.handed_over.elapsed().as_millis() > 900 {
             recorders.handed_over = Instant::now();
             recorders.block.hand_over();
+            recorders.queues.iter_mut().for_each(LatencyRecorder::hand_over);
             recorders.judge.hand_over();
         }
     }

@@ -63,8 +63,10 @@ pub struct Telemetry {
 /// How long things take, in microseconds of real time.
 #[derive(Debug)]
 pub struct Latencies {
-    /// From a block's arrival until it is counted.
+    /// From a block's hand-over to a lane until it is counted.
     pub block: Latency,
+    /// A block's time in the queue of each lane.
+    pub queues: Vec<Latency>,
     /// From an epoch marker until every lane's delta is merged.
     pub epoch: Latency,
     /// Judging one sealed minute of one stream.
@@ -76,9 +78,15 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    fn new() -> Latencies {
+    fn new(lanes: usize) -> Latencies {
+        let queue =
+            |_| Latency::new("ebbd_lane_queue_seconds", "How long blocks waited in the lane's queue.");
         Latencies {
-            block: Latency::new("ebbd_block_age_seconds", "From the arrival of a block until it is counted."),
+            queues: (0..lanes).map(queue).collect(),
+            block: Latency::new(
+                "ebbd_block_age_seconds",
+                "From a block's hand-over to a lane until it is counted.",
+            ),
             epoch: Latency::new("ebbd_epoch_seconds", "From an epoch marker until all deltas are merged."),
             judge: Latency::new("ebbd_judge_seconds", "Judging one sealed minute of one stream."),
             alarm: Latency::new("ebbd_alarm_seconds", "From a due minute until its alarm records are out."),
@@ -86,7 +94,7 @@ impl Latencies {
         }
     }
 
-    /// Every latency, with the name that people read.
+    /// Every latency but those per lane, with the name that people read.
     pub fn all(&self) -> [(&'static str, &Latency); 5] {
         [
             ("block counted", &self.block),
@@ -114,16 +122,16 @@ impl Telemetry {
             alarm_socket: AlarmSocketCounters::default(),
             http: HttpCounters::default(),
             control: ControlCounters::default(),
-            latencies: Latencies::new(),
+            latencies: Latencies::new(lanes),
         }
     }
 
     /// Percentiles of every latency that has been measured, for the status report.
     pub fn latency_status(&self) -> Vec<LatencyStatus> {
-        let measured = self.latencies.all().into_iter().map(|(name, latency)| (name, latency.summary()));
-        measured
-            .filter(|(_, summary)| summary.count > 0)
-            .map(|(name, summary)| LatencyStatus::of(name, &summary))
-            .collect()
+        let of = |name: &str, latency: &Latency| LatencyStatus::of(name, &latency.summary());
+        let stages = self.latencies.all().map(|(name, latency)| of(name, latency)).into_iter();
+        let queues = self.latencies.queues.iter().enumerate();
+        let queues = queues.map(|(lane, latency)| of(&format!("lane {lane} queue"), latency));
+        stages.chain(queues).filter(|status| status.count > 0).collect()
     }
 }

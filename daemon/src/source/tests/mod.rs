@@ -31,6 +31,8 @@ struct Got {
     /// Lines by connection, with the number of their block's first line and its end offset.
     blocks: BTreeMap<ConnId, Vec<(u64, u64, Vec<u8>)>>,
     lines: u64,
+    /// Blocks that each lane got.
+    by_lane: BTreeMap<usize, usize>,
 }
 
 impl Got {
@@ -73,6 +75,7 @@ fn split(bytes: &[u8]) -> Vec<String> {
 
 /// Collects blocks, slowly if asked to.
 struct Collect {
+    lane: usize,
     got: Arc<Mutex<Got>>,
     per_block: Duration,
 }
@@ -83,6 +86,7 @@ impl Counts for Collect {
     fn consume(&mut self, block: &Block) {
         thread::sleep(self.per_block);
         let mut got = self.got.lock().expect("no test panics in here");
+        *got.by_lane.entry(self.lane).or_default() += 1;
         got.lines += split(&block.bytes).len() as u64;
         let entry = (block.first_line, block.end_offset, block.bytes.to_vec());
         got.blocks.entry(block.conn).or_default().push(entry);
@@ -117,7 +121,7 @@ impl Rig {
         let queues: Vec<_> = (0..shape.lanes).map(|_| Arc::new(LaneQueue::new(shape.queue))).collect();
         let (deltas, answers) = unbounded();
         let spawn = |(index, queue): (usize, &Arc<LaneQueue>)| {
-            let counter = Collect { got: Arc::clone(&got), per_block: shape.per_block };
+            let counter = Collect { lane: index, got: Arc::clone(&got), per_block: shape.per_block };
             spawn_lane(index, counter, Arc::clone(queue), deltas.clone()).expect("spawned")
         };
         let lanes = queues.iter().enumerate().map(spawn).collect();

@@ -93,6 +93,7 @@ fn one_fat_connection_is_spread_over_lanes() {
     let (got, _) = rig.finish(source);
     got.assert_numbered();
     assert_eq!(got.lines(), [lines]);
+    assert!(got.by_lane.len() == 2 && got.by_lane.values().all(|blocks| *blocks > 5), "{:?}", got.by_lane);
 }
 
 #[test]

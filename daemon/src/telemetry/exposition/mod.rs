@@ -118,7 +118,11 @@ impl Collector for Figures {
         let lanes = telemetry.lanes.iter().enumerate();
         let lanes = lanes.map(|(at, figures)| (at.to_string(), figures.readings()));
         families(&mut encoder, "lane", &lanes.collect::<Vec<_>>())?;
-        telemetry.latencies.all().iter().try_for_each(|(_, latency)| histogram(&mut encoder, latency))
+        let queues = telemetry.latencies.queues.iter().enumerate();
+        let queues: Vec<_> = queues.map(|(lane, latency)| (lane.to_string(), latency)).collect();
+        histograms(&mut encoder, "lane", &queues)?;
+        let single = telemetry.latencies.all();
+        single.iter().try_for_each(|(_, latency)| histograms(&mut encoder, "", &[(String::new(), latency)]))
     }
 }
 
@@ -173,12 +177,25 @@ fn sample(encoder: &mut MetricEncoder, value: Value) -> fmt::Result {
     }
 }
 
-fn histogram(encoder: &mut DescriptorEncoder, latency: &Latency) -> fmt::Result {
+/// One family, with one histogram per instance, labelled unless `label` is empty.
+fn histograms(encoder: &mut DescriptorEncoder, label: &str, instances: &[(String, &Latency)]) -> fmt::Result {
+    let Some((_, first)) = instances.first() else { return Ok(()) };
+    let mut family = encoder.encode_descriptor(first.name, first.help, None, MetricType::Histogram)?;
+    for (name, latency) in instances {
+        if label.is_empty() {
+            histogram(&mut family, latency)?;
+        } else {
+            histogram(&mut family.encode_family(&[(label, name.as_str())])?, latency)?;
+        }
+    }
+    Ok(())
+}
+
+fn histogram(encoder: &mut MetricEncoder, latency: &Latency) -> fmt::Result {
     let summary = latency.summary();
     let bounds = BUCKETS_S.iter().copied().chain([f64::MAX]);
     let buckets: Vec<(f64, u64)> = bounds.zip(summary.buckets).collect();
-    let mut family = encoder.encode_descriptor(latency.name, latency.help, None, MetricType::Histogram)?;
-    family.encode_histogram::<NoLabelSet>(summary.sum_s, summary.count, &buckets, None)
+    encoder.encode_histogram::<NoLabelSet>(summary.sum_s, summary.count, &buckets, None)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ fn exposition() -> Exposition {
     let mut pen = telemetry.latencies.alarm.recorder();
     pen.record_us(1_500);
     pen.hand_over();
+    let mut pen = telemetry.latencies.queues[1].recorder();
+    pen.record_us(200);
+    pen.hand_over();
     Exposition::new(Arc::new(telemetry))
 }
 
@@ -42,6 +45,7 @@ fn classic_text_describes_every_sample_by_its_own_name() {
     assert!(text.contains("\nebbd_rejected_lines_total{reason=\"bad_time\"} 3\n"));
     assert!(text.contains("\nebbd_stream_completeness_ratio{stream=\"orders\"} 0.998\n"));
     assert!(text.contains("\nebbd_alarm_seconds_bucket{le=\"0.0025\"} 1\n"));
+    assert!(text.contains("\nebbd_lane_queue_seconds_bucket{le=\"0.00025\",lane=\"1\"} 1\n"), "{text}");
     assert!(text.contains("\nebbd_ready 1"));
     assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
 }
