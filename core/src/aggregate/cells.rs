@@ -242,7 +242,7 @@ impl LaneStream {
     fn find_all_series(&mut self, count: usize, refuse: &mut impl FnMut(u32, usize)) {
         for at in 0..count {
             if self.stage.heads[at].series == NOT_YET {
-                let found = self.series.intern(&self.stage.key(at));
+                let found = self.series.intern_words(self.stage.words(at));
                 self.adopt();
                 self.place(at, found.id, found.refused_sums, refuse);
             }

@@ -32,6 +32,8 @@ struct Book {
     streams: Vec<LaneStream>,
     /// One per stream, for the block that is being read.
     windows: Vec<Window>,
+    /// The minute of the last event, and its begin.
+    last_minute: (TimeUs, Minute),
     identity: Seeded,
     origins: Origins,
     tallies: Tallies,
@@ -120,6 +122,7 @@ impl LaneCounter {
             streams: streams.iter().map(lane_stream).collect(),
             windows: Vec::with_capacity(streams.len()),
             specs: streams,
+            last_minute: (TimeUs(0), Minute(0)),
             identity: Seeded::new(seed),
             origins: Origins::new(sources.len(), limits.origins, seed),
             tallies: Tallies::new(),
@@ -221,7 +224,7 @@ impl Book {
         if let Some(reason) = self.windows[stream.index()].misses(event.time()) {
             return self.reject(line, reason, (origin, Some(stream)), whence);
         }
-        let minute = event.time().minute();
+        let minute = self.minute_of(event.time());
         let key = TallyKey::new(whence.minute, (whence.source, origin), Some(stream), Some(minute));
         let tally = self.tallies.event(key, whence.arrival, event.time());
         for field in event.bad_fields() {
@@ -232,6 +235,16 @@ impl Book {
         } else {
             self.log(event, minute, tally, whence);
         }
+    }
+
+    /// The minute of an event: mostly that of the event before.
+    #[inline(always)]
+    fn minute_of(&mut self, time: TimeUs) -> Minute {
+        let (begin, _) = self.last_minute;
+        if time.0.wrapping_sub(begin.0) as u64 >= MICROS_PER_MINUTE as u64 {
+            self.last_minute = (time.minute().start(), time.minute());
+        }
+        self.last_minute.1
     }
 
     /// Adds an event to its cell, at the latest when the block is settled.

@@ -5,8 +5,8 @@
 //! then all series are looked up, then all cells, then everything is added, in the order of arrival.
 
 use crate::decode::Event;
-use crate::intern::{Keyed, SeriesTable, Tag, Word};
-use crate::model::{Limits, Minute, SeriesId, StreamSpec};
+use crate::intern::{SeriesTable, Tag, Word};
+use crate::model::{Minute, SeriesId, StreamSpec};
 
 /// Events that wait at most.
 pub(super) const BATCH: usize = 64;
@@ -40,22 +40,6 @@ pub(super) struct Stage {
     pub(super) heads: Vec<Head>,
     words: Vec<Word>,
     amounts: Vec<i64>,
-}
-
-/// The key of an event that waits.
-pub(super) struct StagedKey {
-    dimensions: [[u8; 16]; Limits::DIMENSIONS],
-    currencies: [[u8; 16]; Limits::SUMS],
-}
-
-impl Keyed for StagedKey {
-    fn dimension(&self, at: usize) -> &str {
-        Word::text(&self.dimensions[at]).unwrap_or_default()
-    }
-
-    fn currency(&self, at: usize) -> &str {
-        Word::text(&self.currencies[at]).unwrap_or_default()
-    }
 }
 
 impl Stage {
@@ -105,15 +89,10 @@ impl Stage {
         whole
     }
 
-    /// The key of the event at `at`, if its words say all of it.
-    pub(super) fn key(&self, at: usize) -> StagedKey {
+    /// The words of the event at `at`.
+    pub(super) fn words(&self, at: usize) -> &[Word] {
         let width = self.dimensions + self.sums;
-        let (dimensions, currencies) = self.words[at * width..][..width].split_at(self.dimensions);
-        let bytes = |words: &[Word], at: usize| words.get(at).map_or([0; 16], |word| word.bytes());
-        StagedKey {
-            dimensions: std::array::from_fn(|at| bytes(dimensions, at)),
-            currencies: std::array::from_fn(|at| bytes(currencies, at)),
-        }
+        &self.words[at * width..][..width]
     }
 
     /// Of all waiting events the amounts, one per sum, 0 where there is none.

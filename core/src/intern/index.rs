@@ -8,7 +8,8 @@ use crate::simd::prefetch;
 
 /// Entries of an empty index.
 const FIRST: usize = 16;
-/// Old entries that are brought over by one insertion. At 2 all would be over just before the next growth.
+/// Old entries that are brought over by one insertion. At 2 all would be over just before the
+/// next growth.
 const BROUGHT: usize = 8;
 
 /// Ids by tag. An entry is a tag whose lowest 32 bits are the id + 1, its halves as they stand in a number,
@@ -55,7 +56,7 @@ impl TagIndex {
     /// Puts an id in under a tag that is not there yet. Ids are below 2^32 − 1.
     pub(crate) fn insert(&mut self, tag: Tag, id: u32) {
         self.len += 1;
-        if self.len * 8 > self.entries.all.len() * 5 {
+        if self.len * 2 > self.entries.all.len() {
             let larger = Entries::new(self.entries.all.len() * 2);
             self.old = std::mem::replace(&mut self.entries, larger);
             self.brought = 0;

@@ -52,6 +52,9 @@ pub struct Found {
     pub refused_sums: u8,
 }
 
+/// Says the text in a place of a key whose word only stands for it.
+type Long<'a> = &'a dyn Fn(usize) -> &'a str;
+
 /// A key on its way into the table: codes and words of its dimensions, then of one currency per sum.
 /// Codes are [`UNKNOWN`] where a dimension's value is new.
 struct Draft {
@@ -105,11 +108,21 @@ impl SeriesTable {
 
     /// The series of `key`; a new one is made while there is room. No allocation for a known key.
     pub fn intern(&mut self, key: &impl Keyed) -> Found {
-        let mut draft = Draft::new();
+        let (mut draft, dimensions) = (Draft::new(), self.dimensions.len());
         let (tag, _) = self.read_words(key, &mut draft.words[..self.words()]);
         match self.find(tag) {
             Some(id) => Found { id, refused_sums: 0 },
-            None => self.admit(key, draft),
+            None => self.admit(&mut draft, &|at| text_of(key, dimensions, at)),
+        }
+    }
+
+    /// The series of the key with these words, which say all of it.
+    pub fn intern_words(&mut self, words: &[Word]) -> Found {
+        let mut draft = Draft::new();
+        draft.words[..words.len()].copy_from_slice(words);
+        match self.find_draft(&draft) {
+            Some(id) => Found { id, refused_sums: 0 },
+            None => self.admit(&mut draft, &|_| ""),
         }
     }
 
@@ -223,13 +236,13 @@ impl SeriesTable {
 
     /// Reads the codes of a key whose words are known. Its currencies are added to those that are known
     /// while there is room.
-    fn read_codes(&mut self, key: &impl Keyed, draft: &mut Draft) {
+    fn read_codes(&mut self, draft: &mut Draft, long: Long<'_>) {
         for (at, values) in self.dimensions.iter().enumerate() {
             draft.codes[at] = values.code(draft.words[at], &self.tagger);
         }
         for sum in 0..self.sums {
             let at = self.dimensions.len() + sum;
-            match self.currency(draft.words[at], key.currency(sum)) {
+            match self.currency(draft.words[at], &|| long(at)) {
                 Some(code) => draft.codes[at] = code,
                 None => {
                     draft.set(at, EMPTY, Word::default());
@@ -240,10 +253,10 @@ impl SeriesTable {
     }
 
     /// The code of a currency, which is added while there is room.
-    fn currency(&mut self, word: Word, text: &str) -> Option<u32> {
+    fn currency<'a>(&mut self, word: Word, long: &dyn Fn() -> &'a str) -> Option<u32> {
         match self.currencies.code(word, &self.tagger) {
             UNKNOWN if self.currencies.len() < Limits::CURRENCIES => {
-                Some(self.currencies.insert(text, &self.tagger))
+                Some(self.currencies.insert_word(word, long, &self.tagger))
             }
             UNKNOWN => None,
             code => Some(code),
@@ -260,16 +273,16 @@ impl SeriesTable {
 
     /// Makes a series for a key that has none as it is, or finds the coarser one it is counted under.
     #[cold]
-    fn admit(&mut self, key: &impl Keyed, mut draft: Draft) -> Found {
-        self.read_codes(key, &mut draft);
+    fn admit(&mut self, draft: &mut Draft, long: Long<'_>) -> Found {
+        self.read_codes(draft, long);
         let refused_sums = draft.refused_sums;
         if refused_sums != 0
-            && let Some(id) = self.find_draft(&draft)
+            && let Some(id) = self.find_draft(draft)
         {
             return Found { id, refused_sums };
         }
         if self.len() < self.limit {
-            return Found { id: self.insert(key, draft), refused_sums };
+            return Found { id: self.insert(draft, long), refused_sums };
         }
         if self.cap_hits == 0 {
             self.widest = self.widest();
@@ -278,22 +291,22 @@ impl SeriesTable {
         let reserve = self.limit / 10;
         if let Some(widest) = self.widest {
             draft.set(widest, OTHER_CODE, self.tagger.word(OTHER));
-            if let Some(id) = self.find_draft(&draft) {
+            if let Some(id) = self.find_draft(draft) {
                 return Found { id, refused_sums };
             }
             if self.len() < self.limit + reserve {
-                return Found { id: self.insert(key, draft), refused_sums };
+                return Found { id: self.insert(draft, long), refused_sums };
             }
         }
-        self.blur(&mut draft);
-        if let Some(id) = self.find_draft(&draft) {
+        self.blur(draft);
+        if let Some(id) = self.find_draft(draft) {
             return Found { id, refused_sums };
         }
         if self.len() < self.limit + 2 * reserve {
-            return Found { id: self.push(&draft), refused_sums };
+            return Found { id: self.push(draft), refused_sums };
         }
-        let refused_sums = refused_sums | self.drop_currencies(&mut draft);
-        Found { id: self.find_draft(&draft).unwrap_or_else(|| self.push(&draft)), refused_sums }
+        let refused_sums = refused_sums | self.drop_currencies(draft);
+        Found { id: self.find_draft(draft).unwrap_or_else(|| self.push(draft)), refused_sums }
     }
 
     /// The dimension with the most values among those the filter does not ask for.
@@ -324,23 +337,23 @@ impl SeriesTable {
         refused
     }
 
-    /// Adds a series; the values that were [`UNKNOWN`] are taken from `key`.
-    fn insert(&mut self, key: &impl Keyed, mut draft: Draft) -> SeriesId {
+    /// Adds a series, and the values that were [`UNKNOWN`].
+    fn insert(&mut self, draft: &mut Draft, long: Long<'_>) -> SeriesId {
         for (at, values) in self.dimensions.iter_mut().enumerate() {
             if draft.codes[at] == UNKNOWN {
-                draft.codes[at] = values.insert(key.dimension(at), &self.tagger);
+                draft.codes[at] = values.insert_word(draft.words[at], &|| long(at), &self.tagger);
             }
         }
-        self.push(&draft)
+        self.push(draft)
     }
 
     /// Adds a series regardless of the limit, with the currencies it has.
     fn insert_whole(&mut self, key: &SeriesKey) -> SeriesId {
-        let mut draft = Draft::new();
-        let words = self.words();
+        let (mut draft, words, dimensions) = (Draft::new(), self.words(), self.dimensions.len());
         self.read_words(key, &mut draft.words[..words]);
-        self.read_codes(key, &mut draft);
-        self.insert(key, draft)
+        let long: Long<'_> = &|at| text_of(key, dimensions, at);
+        self.read_codes(&mut draft, long);
+        self.insert(&mut draft, long)
     }
 
     fn push(&mut self, draft: &Draft) -> SeriesId {
@@ -349,6 +362,11 @@ impl SeriesTable {
         self.index.insert(self.tag_of(draft), series);
         SeriesId(series)
     }
+}
+
+/// The text in a place of `key`: its dimensions, then one currency per sum.
+fn text_of(key: &impl Keyed, dimensions: usize, at: usize) -> &str {
+    if at < dimensions { key.dimension(at) } else { key.currency(at - dimensions) }
 }
 
 impl Draft {

@@ -40,12 +40,19 @@ impl Values {
 
     /// The code of `text`, which is added if it is new.
     pub(super) fn insert(&mut self, text: &str, tagger: &Tagger) -> u32 {
-        let tag = tagger.tag(std::iter::once(tagger.word(text)));
+        self.insert_word(tagger.word(text), &|| text, tagger)
+    }
+
+    /// The code of the text that `word` stands for, which is added if it is new; `long` says it if the word
+    /// doesn't.
+    pub(super) fn insert_word<'a>(&mut self, word: Word, long: &dyn Fn() -> &'a str, tagger: &Tagger) -> u32 {
+        let tag = tagger.tag(std::iter::once(word));
         if let Some(code) = self.index.find(tag) {
             return code;
         }
         let code = u32::try_from(self.texts.len()).expect("dictionaries are bounded far below 2^32");
-        self.texts.push(&[Arc::from(text)]);
+        let text = Word::text(&word.bytes()).map_or_else(|| Arc::from(long()), Arc::from);
+        self.texts.push(&[text]);
         self.index.insert(tag, code);
         code
     }

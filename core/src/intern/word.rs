@@ -43,7 +43,7 @@ impl Word {
     #[inline(always)]
     pub fn within(bytes: &[u8], start: usize, length: usize) -> Option<Word> {
         let (low_bits, high_bits) = *TEXT_BITS.get(length)?;
-        let (low, high) = match bytes.get(start..).and_then(<[u8]>::first_chunk::<16>) {
+        let (low, high) = match bytes.get(start..start + 16).and_then(<[u8]>::first_chunk::<16>) {
             Some(&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]) => (
                 u64::from_le_bytes([a, b, c, d, e, f, g, h]) & low_bits,
                 u64::from_le_bytes([i, j, k, l, m, n, o, p]) & high_bits,
