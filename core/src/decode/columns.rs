@@ -19,8 +19,10 @@ pub(super) const DISTINCTS_AT: usize = CURRENCIES_AT + Limits::SUMS;
 pub(super) const ORIGIN_AT: usize = DISTINCTS_AT + Limits::DISTINCTS;
 /// Place of the first part of the identity; the places behind it are all for such parts.
 pub(super) const IDS_AT: usize = ORIGIN_AT + 1;
-/// Places there are.
-pub(super) const PLACES: usize = 64;
+/// The place behind the last one: of what nobody reads.
+pub(super) const NOWHERE: usize = 63;
+/// Places there are, that one included.
+pub(super) const PLACES: usize = NOWHERE + 1;
 
 /// What had to be worked out of the values of one event. Reused from line to line.
 #[derive(Debug)]
@@ -81,8 +83,10 @@ impl Columns {
 
     /// Works out the columns of `plan` from `record`.
     pub(super) fn fill(&mut self, line: &str, layout: &Layout, plan: &StreamPlan, record: &mut Record) {
-        self.clear();
+        // All that a plan wants is set below, so that nothing of the last line is left.
+        self.prepare(u64::MAX - plan.id.index() as u64, record.weight);
         self.weight = record.weight;
+        self.more_ids.clear();
         for (i, &field) in plan.dimensions.iter().enumerate().take(Limits::DIMENSIONS) {
             let value = layout.value(record, field);
             self.note_composite(value, i);
@@ -102,7 +106,7 @@ impl Columns {
     }
 
     fn fill_ids(&mut self, layout: &Layout, fields: &[FieldId], record: &Record) {
-        let mut places = self.spans[IDS_AT..].iter_mut();
+        let mut places = self.spans[IDS_AT..NOWHERE].iter_mut();
         for &field in fields {
             let span = layout.value(record, field).span;
             match places.next() {
@@ -181,6 +185,7 @@ pub(super) fn currency_code(line: &str, record: &mut Record, value: Value) -> Op
 }
 
 /// `span`, or where it is longer than a dimension's value may be, its beginning and `…`.
+#[inline]
 pub(super) fn cut(line: &str, record: &mut Record, span: Span) -> Span {
     if span.len() <= Limits::VALUE_BYTES {
         return span;

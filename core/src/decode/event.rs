@@ -2,7 +2,7 @@
 
 use crate::model::{Money, StreamId, TimeUs, Weight};
 
-use super::columns::{CURRENCIES_AT, Columns, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, ORIGIN_AT, PLACES};
+use super::columns::{CURRENCIES_AT, Columns, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, NOWHERE, ORIGIN_AT};
 use super::mapping::StreamPlan;
 use super::record::{ARENA, Span};
 
@@ -95,9 +95,9 @@ impl<'a> Event<'a> {
 
     /// Part `i` of the event's identity, whole; `""` if missing.
     pub fn id_part(&self, i: usize) -> &'a str {
-        const HERE: usize = PLACES - IDS_AT;
+        const HERE: usize = NOWHERE - IDS_AT;
         match i.checked_sub(HERE) {
-            None => self.text_at(IDS_AT, i, PLACES),
+            None => self.text_at(IDS_AT, i, NOWHERE),
             Some(more) => self.text(self.columns.more_ids.get(more).copied().unwrap_or_default()),
         }
     }

@@ -4,7 +4,7 @@
 //! keys come from the configuration and each has a slot of its own, so no line can make a search long.
 //! Must not know: what the keys stand for.
 
-use crate::simd::scan::Literal;
+use crate::simd::scan::word;
 
 /// Slots of the table: many more than keys, so that a multiplier without collisions is soon found.
 const SLOTS: usize = 256;
@@ -13,44 +13,50 @@ const TRIES: u64 = 4096;
 /// No key.
 const NONE: u8 = u8::MAX;
 
+/// Longest key of a table, in bytes.
+const LONGEST: usize = 16;
+
+/// A key as two words, filled up with zeros behind it, and its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    words: [u64; 2],
+    len: usize,
+}
+
 /// A table of keys without collisions.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     multiplier: u64,
     slots: Box<[u8; SLOTS]>,
-    literals: Vec<Literal>,
+    keys: Vec<Key>,
 }
 
 impl Keys {
-    /// A table of these different keys. `None` if there is none: a key is empty or too long, or two
-    /// keys are too much alike.
+    /// A table of these different keys. `None` if there is none: a key is too long, or there are too many.
     pub(super) fn new<'k>(keys: impl Iterator<Item = &'k str>) -> Option<Keys> {
-        let keys: Vec<&[u8]> = keys.map(str::as_bytes).collect();
-        if keys.len() >= usize::from(NONE) || keys.iter().any(|key| key.is_empty()) {
-            return None;
-        }
-        let literals: Option<Vec<Literal>> = keys.iter().map(|key| Literal::new(key)).collect();
+        let keys: Option<Vec<Key>> = keys.map(|key| Key::at_end(key.as_bytes(), 0, key.len())).collect();
+        let keys = keys.filter(|keys| keys.len() < usize::from(NONE))?;
         let (multiplier, slots) = (1..TRIES).find_map(|nth| {
             let multiplier = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(2 * nth + 1);
             fill(&keys, multiplier).map(|slots| (multiplier, slots))
         })?;
-        Some(Keys { multiplier, slots: Box::new(slots), literals: literals? })
+        Some(Keys { multiplier, slots: Box::new(slots), keys })
     }
 
     /// Which of the keys stands in `bytes` at `at`, `len` bytes long.
     #[inline(always)]
     pub(super) fn find(&self, bytes: &[u8], at: usize, len: usize) -> Option<usize> {
-        let found = usize::from(self.slots[slot(bytes, at, len, self.multiplier)?]);
-        let literal = self.literals.get(found)?;
-        (literal.len() == len && literal.stands_at(bytes, at)).then_some(found)
+        let key = Key::at(bytes, at, len)?;
+        let found = usize::from(self.slots[key.slot(self.multiplier)]);
+        (*self.keys.get(found)? == key).then_some(found)
     }
 }
 
 /// Where each key has its slot with this multiplier; `None` if two share one.
-fn fill(keys: &[&[u8]], multiplier: u64) -> Option<[u8; SLOTS]> {
+fn fill(keys: &[Key], multiplier: u64) -> Option<[u8; SLOTS]> {
     let mut slots = [NONE; SLOTS];
     for (nth, key) in keys.iter().enumerate() {
-        let slot = &mut slots[slot(key, 0, key.len(), multiplier)?];
+        let slot = &mut slots[key.slot(multiplier)];
         if *slot != NONE {
             return None;
         }
@@ -59,19 +65,44 @@ fn fill(keys: &[&[u8]], multiplier: u64) -> Option<[u8; SLOTS]> {
     Some(slots)
 }
 
-/// The slot of a key: of its first bytes, of its middle and its end, and of its length. `None` for the
-/// empty one.
-#[inline(always)]
-fn slot(bytes: &[u8], at: usize, len: usize, multiplier: u64) -> Option<usize> {
-    let key = bytes.get(at..at + len)?;
-    let (last, middle) = (*key.last()?, *key.get(len / 2)?);
-    let first = match bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(word) => u64::from_le_bytes(*word) & (u64::MAX >> (64 - 8 * len.min(8))),
-        None => key.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
-    };
-    let ends = u64::from(last) << 7 | u64::from(middle) << 17 | (len as u64) << 29;
-    Some((first.rotate_left(31) ^ first ^ ends).wrapping_mul(multiplier) as usize >> 56)
+impl Key {
+    /// The key of `len` bytes in `bytes` at `at`; `None` if it is too long for any table.
+    #[inline(always)]
+    fn at(bytes: &[u8], at: usize, len: usize) -> Option<Key> {
+        let masks = MASKS.get(len)?;
+        match (word(bytes, at), word(bytes, at + 8)) {
+            (Some(low), Some(high)) => Some(Key { words: [low & masks[0], high & masks[1]], len }),
+            _ => Key::at_end(bytes, at, len),
+        }
+    }
+
+    /// [`Key::at`] where too little stands behind it for reading whole words.
+    #[cold]
+    fn at_end(bytes: &[u8], at: usize, len: usize) -> Option<Key> {
+        let mut padded = [0; LONGEST];
+        padded.get_mut(..len)?.copy_from_slice(bytes.get(at..at + len)?);
+        Some(Key { words: [word(&padded, 0)?, word(&padded, 8)?], len })
+    }
+
+    #[inline(always)]
+    fn slot(&self, multiplier: u64) -> usize {
+        let [low, high] = self.words;
+        let mixed = (low ^ (low >> 29)) ^ high.rotate_left(17) ^ ((self.len as u64) << 53);
+        mixed.wrapping_mul(multiplier) as usize >> 56
+    }
 }
+
+/// By length of a key: which of its bytes count.
+const MASKS: [[u64; 2]; LONGEST + 1] = {
+    let mut masks = [[0; 2]; LONGEST + 1];
+    let mut len = 1;
+    while len <= LONGEST {
+        masks[len] = masks[len - 1];
+        masks[len][(len - 1) / 8] |= 0xff << (8 * ((len - 1) % 8));
+        len += 1;
+    }
+    masks
+};
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +146,10 @@ mod tests {
     fn as_many_as_a_stream_can_have_find_room() {
         let many: Vec<String> = (0..60).map(|at| format!("field_{at}")).collect();
         assert!(Keys::new(many.iter().map(String::as_str)).is_some());
-        assert!(Keys::new(["x".repeat(40).as_str()].into_iter()).is_none());
-        assert!(Keys::new([""].into_iter()).is_none());
+        assert!(Keys::new(["x".repeat(17).as_str()].into_iter()).is_none());
+        let empty = Keys::new(["", "a"].into_iter());
+        assert!(
+            empty.is_some_and(|keys| keys.find(b"\"\"", 1, 0) == Some(0) && keys.find(b"aa", 0, 2).is_none())
+        );
     }
 }

@@ -29,11 +29,26 @@ pub(super) struct Edge {
     pub(super) beneath: Range<usize>,
 }
 
+/// The wanted keys of an object.
 #[derive(Clone, Debug, Default)]
-struct Node {
+pub(super) struct Node {
     edges: Vec<Edge>,
     /// The edges by their keys, where these make a table.
     keys: Option<Keys>,
+}
+
+impl Node {
+    /// The edge of the key that stands in `text` at `at`, `len` bytes long.
+    #[inline(always)]
+    pub(super) fn find_at(&self, text: &str, at: usize, len: usize) -> Option<&Edge> {
+        match &self.keys {
+            Some(keys) => self.edges.get(keys.find(text.as_bytes(), at, len)?),
+            None => {
+                let key = text.get(at..at + len)?;
+                self.edges.iter().find(|edge| *edge.key == *key)
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -96,13 +111,9 @@ impl Layout {
         }
     }
 
-    /// The edge of the key that stands in `text` at `at`, `len` bytes long.
-    #[inline(always)]
-    pub(super) fn find_at(&self, node: usize, text: &str, at: usize, len: usize) -> Option<usize> {
-        match &self.nodes[node].keys {
-            Some(keys) => keys.find(text.as_bytes(), at, len),
-            None => self.find(node, 0, text.get(at..at + len)?),
-        }
+    /// A node: [`Layout::ROOT`], or an edge's child.
+    pub(super) fn node(&self, node: usize) -> &Node {
+        &self.nodes[node]
     }
 
     /// The edge that [`Layout::find`] found.
@@ -122,9 +133,16 @@ impl Layout {
     }
 
     /// The value of a field: its first spelling that is there.
+    #[inline]
     pub(super) fn value(&self, record: &Record, field: FieldId) -> Value {
-        let found = self.fields[field.0].slots.iter().map(|&(_, slot)| record.values[slot]);
-        found.into_iter().find(|value| value.kind != Kind::Missing).unwrap_or_default()
+        let mut slots = self.fields[field.0].slots.iter();
+        loop {
+            let Some(&(_, slot)) = slots.next() else { return Value::default() };
+            let value = record.values[slot];
+            if value.kind != Kind::Missing {
+                return value;
+            }
+        }
     }
 }
 

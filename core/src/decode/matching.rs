@@ -6,13 +6,13 @@
 use crate::model::{Limits, Money, TimeUs, parse_decimal};
 use crate::simd::scan::string_end;
 
-use super::columns::{Columns, currency_code, cut};
+use super::columns::{Columns, NOWHERE, PLACES, currency_code, cut};
 use super::ndjson::skip::{self, byte};
 use super::ndjson::unescaped;
 use super::pieces::Flat;
 use super::record::{Kind, Record, Span, Value, When};
-use super::shape::{Role, Shape, Step, Take};
-use super::time;
+use super::shape::{Quick, Role, Shape, Step, Take};
+use super::{time, usual};
 
 /// A line that fitted.
 #[derive(Clone, Copy, Debug)]
@@ -32,32 +32,51 @@ pub(super) struct Misfit {
     pub(super) bytes: usize,
 }
 
-/// The value of a step.
+/// Steps that beginning to read costs.
+const SETUP: usize = 5;
+
+/// The value of a step that was read the slow way.
 #[derive(Clone, Copy)]
 struct Taken {
     span: Span,
     kind: Kind,
-    /// It doesn't stand in the line as it is, or it is long.
-    odd: bool,
 }
 
 impl Shape {
     /// Reads the line with which `text` begins. `record` lends its arena. The columns are in no state
     /// to be used if the line doesn't fit.
     pub(super) fn read(&self, text: &str, columns: &mut Columns, record: &mut Record) -> Result<Fit, Misfit> {
+        let bytes = text.as_bytes();
+        // Most lines that don't fit show it here.
+        if !self.steps.first().is_some_and(|step| step.literal.stands_at(bytes, 0)) {
+            return Err(Misfit { steps: 1, bytes: 0 });
+        }
         columns.prepare(self.number, self.weight);
         record.clear_arena();
-        let bytes = text.as_bytes();
-        let mut reading = Reading { text, columns, record, at: 0, time: None };
-        let mut taken = Taken { span: Span::default(), kind: Kind::Text, odd: false };
+        let (mut at, mut time) = (0, None);
+        let mut taken = Taken { span: Span::default(), kind: Kind::Text };
         for (nth, step) in self.steps.iter().enumerate() {
-            let fits = step.literal.stands_at(bytes, reading.at);
-            reading.at += step.literal.len();
-            if !fits || !reading.step(step, &mut taken) {
-                return Err(Misfit { steps: nth + 1, bytes: reading.at });
+            let misfit = Misfit { steps: nth + SETUP, bytes: at };
+            if !step.literal.stands_at(bytes, at) {
+                return Err(misfit);
             }
+            let start = at + step.literal.len();
+            at = match quickly(step.quick, text, start, columns) {
+                Some(Done { end, stamp: None }) => end,
+                Some(Done { end, stamp }) => {
+                    time = stamp;
+                    end
+                }
+                None => {
+                    let mut slow = Slow { text, columns, record, at: start, time };
+                    if !slow.step(step, &mut taken) {
+                        return Err(misfit);
+                    }
+                    time = slow.time;
+                    slow.at
+                }
+            };
         }
-        let Reading { at, time, .. } = reading;
         let known = time.is_some() || self.when != When::Field || self.stream.is_none();
         match line_end(bytes, at).filter(|_| known) {
             Some(next) => Ok(Fit { len: at, next, time }),
@@ -66,9 +85,92 @@ impl Shape {
     }
 }
 
+/// What the quick way has done: where the value ends, and the time that it is, if it is one.
+struct Done {
+    end: usize,
+    stamp: Option<TimeUs>,
+}
+
+/// Takes the usual value that begins at `at` to where it belongs; `None` if it isn't a usual one.
+#[inline(always)]
+fn quickly(quick: Quick, text: &str, at: usize, columns: &mut Columns) -> Option<Done> {
+    let bytes = text.as_bytes();
+    let mut stamp = None;
+    let end = match quick {
+        Quick::Nothing => at,
+        Quick::Text(place, other) => {
+            let end = string_end(bytes, at);
+            if byte(bytes, end) != b'"' || end - at > Limits::VALUE_BYTES {
+                return None;
+            }
+            columns.spans[usize::from(place) % PLACES] = Span::of_line(at, end);
+            columns.spans[usize::from(other) % PLACES] = Span::of_line(at, end);
+            end
+        }
+        Quick::Amount { sum, scale, quoted } => {
+            let (units, end) = usual::amount(bytes, at, scale)?;
+            if quoted && byte(bytes, end) != b'"' {
+                return None;
+            }
+            columns.amounts[usize::from(sum) % Limits::SUMS] = Some(Money(units));
+            end
+        }
+        Quick::Currency(place) => {
+            let [letters @ .., b'"'] = bytes.get(at..)?.first_chunk::<4>()? else { return None };
+            if !letters.iter().all(u8::is_ascii_uppercase) {
+                return None;
+            }
+            columns.spans[usize::from(place) % PLACES] = Span::of_line(at, at + 3);
+            at + 3
+        }
+        Quick::Stamp => {
+            let (time, end) = usual::stamp(bytes, at)?;
+            stamp = Some(time);
+            end
+        }
+        Quick::Any(_) => {
+            let end = string_end(bytes, at + 1);
+            if byte(bytes, at) != b'"' || byte(bytes, end) != b'"' {
+                return None;
+            }
+            end + 1
+        }
+        Quick::Flat(flat, place) => {
+            let (end, behind) = flat.end(bytes, at)?;
+            if end - at > Limits::VALUE_BYTES {
+                return None;
+            }
+            columns.spans[usize::from(place) % PLACES] = Span::of_line(at, end);
+            behind
+        }
+        Quick::FlatCurrency(flat, place) => {
+            let (end, behind) = flat.end(bytes, at)?;
+            let letters: &[u8; 3] = bytes.get(at..end)?.try_into().ok()?;
+            if !letters.iter().all(u8::is_ascii_uppercase) {
+                return None;
+            }
+            columns.spans[usize::from(place) % PLACES] = Span::of_line(at, end);
+            behind
+        }
+        Quick::FlatAmount { flat, sum, scale } => {
+            let (end, behind) = flat.end(bytes, at)?;
+            let units = parse_decimal(bytes.get(at..end)?, scale).ok()?;
+            columns.amounts[usize::from(sum) % Limits::SUMS] = Some(Money(units));
+            behind
+        }
+        Quick::FlatTime(flat) => {
+            let (end, behind) = flat.end(bytes, at)?;
+            stamp = Some(flat.time(text.get(at..end)?)?);
+            behind
+        }
+        Quick::None => return None,
+    };
+    Some(Done { end, stamp })
+}
+
 /// Where the next line begins, if this one ends at `at`.
 #[inline(always)]
-fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
+pub(super) fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at..)? {
         [] | [b'\r'] => Some(bytes.len()),
         [b'\n', ..] => Some(at + 1),
@@ -77,7 +179,8 @@ fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-struct Reading<'r> {
+/// The way of all values that are not as usual.
+struct Slow<'r> {
     text: &'r str,
     columns: &'r mut Columns,
     record: &'r mut Record,
@@ -85,39 +188,39 @@ struct Reading<'r> {
     time: Option<TimeUs>,
 }
 
-impl<'r> Reading<'r> {
+impl Slow<'_> {
     /// Takes the value of a step to where it belongs; `false` if it doesn't fit.
-    #[inline(always)]
+    #[inline(never)]
     fn step(&mut self, step: &Step, taken: &mut Taken) -> bool {
+        let bytes = self.text.as_bytes();
+        let start = self.at;
         match step.take {
             Take::Nothing => return true,
             Take::Again => {}
-            Take::Itself => *taken = self.in_line(self.at - step.literal.len(), self.at, Kind::Text),
-            Take::Text => {
-                let (start, end) = (self.at, string_end(self.text.as_bytes(), self.at));
-                self.at = end;
-                *taken = self.in_line(start, end, Kind::Text);
-                if byte(self.text.as_bytes(), end) != b'"' || end - start > Limits::VALUE_BYTES {
-                    match self.odd_text(start, end) {
-                        Some(odd) => *taken = odd,
-                        None => return false,
-                    }
-                }
+            Take::Itself => {
+                let span = Span::of_line(start - step.literal.len(), start);
+                *taken = Taken { span, kind: Kind::Text };
             }
+            Take::Text => match self.string(start) {
+                Some(span) => *taken = Taken { span, kind: Kind::Text },
+                None => return false,
+            },
             Take::Number => {
-                let start = self.at;
-                let Some(end) = skip::number(self.text.as_bytes(), start) else { return false };
+                let Some(end) = skip::number(bytes, start) else { return false };
                 self.at = end;
-                *taken = self.in_line(start, end, Kind::Number);
+                *taken = Taken { span: Span::of_line(start, end), kind: Kind::Number };
             }
             Take::Any(depth) => return self.any(depth),
             Take::Flat(flat) => return self.flat(flat, step.role, taken),
         }
-        if taken.odd { self.odd_role(step.role, taken.span) } else { self.role(step.role, *taken) }
+        let second = match step.quick {
+            Quick::Text(_, other) if usize::from(other) != NOWHERE => self.role(Role::Place(other), *taken),
+            _ => true,
+        };
+        second && self.role(step.role, *taken)
     }
 
     /// A value of a flat format. What is long is left to the general way.
-    #[inline(always)]
     fn flat(&mut self, flat: Flat, role: Role, taken: &mut Taken) -> bool {
         let start = self.at;
         let Some((end, behind)) = flat.end(self.text.as_bytes(), start) else { return false };
@@ -126,69 +229,24 @@ impl<'r> Reading<'r> {
             self.time = flat.time(self.text.get(start..end).unwrap_or_default());
             return self.time.is_some();
         }
-        *taken = self.in_line(start, end, Kind::Text);
+        *taken = Taken { span: Span::of_line(start, end), kind: Kind::Text };
         end - start <= Limits::VALUE_BYTES && self.role(role, *taken)
     }
 
-    #[inline(always)]
-    fn in_line(&self, start: usize, end: usize, kind: Kind) -> Taken {
-        Taken { span: Span::of_line(start, end), kind, odd: false }
-    }
-
-    /// Uses a short value that stands in the line as it is.
-    #[inline(always)]
-    fn role(&mut self, role: Role, taken: Taken) -> bool {
-        let start = taken.span.start() as usize;
-        let value = || self.text.get(start..start + taken.span.len()).unwrap_or_default();
-        match role {
-            Role::Skip => {}
-            Role::Place(place) => {
-                self.columns.spans[usize::from(place) % self.columns.spans.len()] = taken.span
-            }
-            Role::Amount { sum, scale, name } => {
-                let amount = parse_decimal(value().as_bytes(), scale);
-                self.amount(sum, amount.ok().map(Money), name);
-            }
-            Role::Currency(place) => {
-                let [a, b, c] = *value().as_bytes() else { return self.odd_role(role, taken.span) };
-                if ![a, b, c].iter().all(u8::is_ascii_uppercase) {
-                    return self.odd_role(role, taken.span);
-                }
-                self.columns.spans[usize::from(place) % self.columns.spans.len()] = taken.span;
-            }
-            Role::Time => {
-                let text = value();
-                self.time =
-                    if taken.kind == Kind::Number { time::from_number(text) } else { time::from_text(text) };
-                return self.time.is_some();
-            }
-        }
-        true
-    }
-
-    #[inline(always)]
-    fn amount(&mut self, sum: u8, amount: Option<Money>, name: u8) {
-        if amount.is_none() {
-            self.columns.note(usize::from(name));
-        }
-        self.columns.amounts[usize::from(sum) % Limits::SUMS] = amount;
-    }
-
-    /// A string with escapes, or a long one.
-    #[cold]
-    fn odd_text(&mut self, start: usize, end: usize) -> Option<Taken> {
+    /// A string, where it stands if it has no escapes, else unescaped into the arena.
+    fn string(&mut self, start: usize) -> Option<Span> {
+        let end = string_end(self.text.as_bytes(), start);
         let (span, behind) = match byte(self.text.as_bytes(), end) {
             b'"' => (Span::of_line(start, end), end + 1),
             b'\\' => unescaped(self.text, start, end, self.record)?,
             _ => return None,
         };
         self.at = behind - 1;
-        Some(Taken { span, kind: Kind::Text, odd: true })
+        Some(span)
     }
 
-    /// Uses a text as the general way would.
-    #[cold]
-    fn odd_role(&mut self, role: Role, span: Span) -> bool {
+    /// Uses a value as the general way would.
+    fn role(&mut self, role: Role, Taken { span, kind }: Taken) -> bool {
         let text = self.text;
         match role {
             Role::Skip => {}
@@ -199,14 +257,19 @@ impl<'r> Reading<'r> {
             }
             Role::Amount { sum, scale, name } => {
                 let amount = parse_decimal(self.record.text(text, span).as_bytes(), scale);
-                self.amount(sum, amount.ok().map(Money), name);
+                if amount.is_err() {
+                    self.columns.note(usize::from(name));
+                }
+                self.columns.amounts[usize::from(sum)] = amount.ok().map(Money);
             }
-            Role::Currency(place) => match currency_code(text, self.record, Value::new(Kind::Text, span)) {
+            Role::Currency(place) => match currency_code(text, self.record, Value::new(kind, span)) {
                 Some(code) => self.columns.spans[usize::from(place)] = code,
                 None => return false,
             },
             Role::Time => {
-                self.time = time::from_text(self.record.text(text, span));
+                let value = self.record.text(text, span);
+                self.time =
+                    if kind == Kind::Number { time::from_number(value) } else { time::from_text(value) };
                 return self.time.is_some();
             }
         }
@@ -214,18 +277,8 @@ impl<'r> Reading<'r> {
     }
 
     /// Checks a value that nobody wants.
-    #[inline(always)]
     fn any(&mut self, depth: u8) -> bool {
-        let bytes = self.text.as_bytes();
-        let end = match byte(bytes, self.at) {
-            // A composite ends inside its line; white space there could be a line's end.
-            b'{' | b'[' => {
-                let rest = bytes.get(self.at..).unwrap_or_default();
-                let line = self.at + memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                skip::value(bytes.get(..line).unwrap_or_default(), self.at, depth)
-            }
-            _ => skip::value(bytes, self.at, depth),
-        };
+        let end = skip::value(self.text.as_bytes(), self.at, depth);
         self.at = end.unwrap_or(self.at);
         end.is_some()
     }

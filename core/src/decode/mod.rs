@@ -26,11 +26,13 @@ mod source;
 mod statsd;
 mod templates;
 mod time;
+mod usual;
 
 use crate::model::{Goodbye, Heartbeat, Limits, Mark, Reason, StreamId, StreamSpec, TimeUs};
 
 use columns::Columns;
 use mapping::{Destination, Mapping, StreamPlan};
+use matching::line_end;
 use parser::{Outcome, Parse};
 use record::{Kind, LONGEST_LINE, Record, When};
 use templates::{Hit, Templates};
@@ -77,7 +79,7 @@ pub struct Decoder {
 /// What a line is, before an event borrows from the decoder.
 enum Read {
     Event(StreamId, TimeUs),
-    Other(Decoded<'static>),
+    Ignored,
 }
 
 impl Decoder {
@@ -130,7 +132,11 @@ impl Decoder {
             _ => return Decoded::Rejected(Reason::BadUtf8),
         };
         match self.templates.read(text, &mut self.columns, &mut self.record) {
-            Some(hit) if hit.fit.len == text.len() => self.hit(text, hit, arrival),
+            Some(hit) if hit.fit.len == text.len() => return self.hit(text, hit, arrival),
+            _ => {}
+        }
+        match self.ahead(text) {
+            Some((len, _)) if len == text.len() => self.sorted(text, len, arrival),
             _ => self.checked(text, text.len(), arrival),
         }
     }
@@ -143,12 +149,15 @@ impl Decoder {
         lines: &mut Lines<'b>,
         arrival: TimeUs,
     ) -> Option<(&'b [u8], Decoded<'a>)> {
-        if let Some(rest) = lines.rest()
-            && let Some(hit) = self.templates.read(rest, &mut self.columns, &mut self.record)
-            && hit.fit.len <= self.longest_line
-        {
-            let line = lines.pass(hit.fit.len, hit.fit.next);
-            return Some((line, self.hit(rest, hit, arrival)));
+        if let Some(text) = lines.rest() {
+            let hit = self.templates.read(text, &mut self.columns, &mut self.record);
+            if let Some(hit) = hit.filter(|hit| hit.fit.len <= self.longest_line) {
+                let line = lines.pass(hit.fit.len, hit.fit.next);
+                return Some((line, self.hit(text, hit, arrival)));
+            }
+            if let Some((len, next)) = self.ahead(text) {
+                return Some((lines.pass(len, next), self.sorted(text, len, arrival)));
+            }
         }
         let (line, rest) = lines.next()?;
         let decoded = match rest {
@@ -176,20 +185,33 @@ impl Decoder {
         let line = &rest[..len];
         let mark = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 };
         let (line, rest) = (&line[mark..], &rest[mark..]);
-        match self.read(rest, line.len(), arrival) {
-            Ok(Read::Event(stream, time)) => self.fill(rest, stream, time),
-            Ok(Read::Other(decoded)) => decoded,
+        self.record.clear();
+        match self.parser.parse(line, &self.mapping.layout, &mut self.record) {
+            Ok(Outcome::Record) => self.sorted(rest, line.len(), arrival),
+            Ok(Outcome::Control(draft)) => draft.finish(arrival, &self.by),
+            Ok(Outcome::Ignored) => Decoded::Ignored,
             Err(reason) => Decoded::Rejected(reason),
         }
     }
 
-    fn read(&mut self, text: &str, len: usize, arrival: TimeUs) -> Result<Read, Reason> {
-        self.record.clear();
-        match self.parser.parse_in(text, len, &self.mapping.layout, &mut self.record)? {
-            Outcome::Record => {}
-            Outcome::Control(draft) => return Ok(Read::Other(draft.finish(arrival, &self.by))),
-            Outcome::Ignored => return Ok(Read::Other(Decoded::Ignored)),
+    /// Reads the line with which `text` begins into the record, if that can be done the quick way: its
+    /// length, and where the next line begins.
+    fn ahead(&mut self, text: &str) -> Option<(usize, usize)> {
+        let len = self.parser.parse_ahead(text, &self.mapping.layout, &mut self.record)?;
+        let next = line_end(text.as_bytes(), len)?;
+        (len <= self.longest_line).then_some((len, next))
+    }
+
+    /// What the line of `len` bytes with which `text` begins is; its values are in the record.
+    fn sorted<'a>(&'a mut self, text: &'a str, len: usize, arrival: TimeUs) -> Decoded<'a> {
+        match self.sort(text, len, arrival) {
+            Ok(Read::Event(stream, time)) => self.fill(text, stream, time),
+            Ok(Read::Ignored) => Decoded::Ignored,
+            Err(reason) => Decoded::Rejected(reason),
         }
+    }
+
+    fn sort(&mut self, text: &str, len: usize, arrival: TimeUs) -> Result<Read, Reason> {
         let line = &text[..len];
         let destination = self.mapping.destination(&self.record, line);
         let read = match destination {
@@ -197,7 +219,7 @@ impl Decoder {
                 let plan = self.mapping.plan(stream).ok_or(Reason::UnknownStream)?;
                 Read::Event(stream, self.time(line, plan, arrival).ok_or(Reason::BadTime)?)
             }
-            Destination::Ignore => Read::Other(Decoded::Ignored),
+            Destination::Ignore => Read::Ignored,
             Destination::Unknown => return Err(Reason::UnknownStream),
         };
         if self.templates.can_afford(line) {

@@ -25,16 +25,11 @@ pub(super) trait Parse: std::fmt::Debug + Send {
     /// The line is checked to its end, also where nothing of it is wanted.
     fn parse(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<Outcome, Reason>;
 
-    /// [`Parse::parse`] of the line of `end` bytes with which `text` begins. What follows the line in its
-    /// block may be looked at, for reading more than a byte at a time.
-    fn parse_in(
-        &mut self,
-        text: &str,
-        end: usize,
-        layout: &Layout,
-        record: &mut Record,
-    ) -> Result<Outcome, Reason> {
-        self.parse(&text[..end], layout, record)
+    /// A quick way for the line with which `text` begins and of which the end is not yet known: where
+    /// its last value ends. The record, which may come in as it is left over, is then what [`Parse::parse`] makes of a line that ends there, and
+    /// no control record. `None` on any doubt; the record means nothing then.
+    fn parse_ahead(&mut self, _text: &str, _layout: &Layout, _record: &mut Record) -> Option<usize> {
+        None
     }
 
     /// Says where the values stand in a line that this parser has just accepted, for learning its

@@ -18,8 +18,10 @@ pub(super) struct Span {
 
 impl Span {
     /// Bytes `start..end` of the line.
+    #[inline(always)]
     pub(super) fn of_line(start: usize, end: usize) -> Span {
-        Span { start: start as u32, len: end.saturating_sub(start) as u32 }
+        debug_assert!(start <= end, "spans begin before they end");
+        Span { start: start as u32, len: end.wrapping_sub(start) as u32 }
     }
 
     /// Where it begins, from the beginning of the line, or from [`ARENA`] on in the arena.

@@ -8,7 +8,7 @@
 use crate::model::{StreamId, Weight};
 use crate::simd::scan::{Literal, WINDOW};
 
-use super::columns::{CURRENCIES_AT, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, ORIGIN_AT, PLACES};
+use super::columns::{CURRENCIES_AT, DIMENSIONS_AT, DISTINCTS_AT, IDS_AT, NOWHERE, ORIGIN_AT};
 use super::layout::{FieldId, Layout};
 use super::mapping::{Destination, Mapping, StreamPlan};
 use super::outline::{Class, Outline, PIECES, Piece};
@@ -52,10 +52,39 @@ pub(super) enum Role {
     Time,
 }
 
+/// The quick way to do what `take` and `role` say together, where the value is as usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Quick {
+    /// There is no value.
+    Nothing,
+    /// A JSON string for two places of the columns.
+    Text(u8, u8),
+    /// A decimal for a sum, perhaps in quotes.
+    Amount { sum: u8, scale: u8, quoted: bool },
+    /// Three letters in quotes.
+    Currency(u8),
+    /// A time as a number.
+    Stamp,
+    /// A JSON value that is only checked.
+    Any(u8),
+    /// A value of a flat format for a place of the columns.
+    Flat(Flat, u8),
+    /// Three letters of a flat format.
+    FlatCurrency(Flat, u8),
+    /// A decimal of a flat format for a sum.
+    FlatAmount { flat: Flat, sum: u8, scale: u8 },
+    /// A flat format's own time.
+    FlatTime(Flat),
+    /// There is none.
+    None,
+}
+
 /// One step: these bytes, then a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Step {
     pub(super) literal: Literal,
+    pub(super) quick: Quick,
     pub(super) take: Take,
     pub(super) role: Role,
 }
@@ -128,7 +157,7 @@ impl Shape {
             self.add_literal(lesson.line.get(done..piece.start)?, !fixed);
             if fixed {
                 let itself = Literal::new(lesson.line.get(piece.start..piece.end)?.as_bytes())?;
-                self.steps.push(Step { literal: itself, take: Take::Itself, role: Role::Skip });
+                self.steps.push(Step::new(itself, Take::Itself, Role::Skip));
             }
             self.add_roles(piece, fixed, &roles);
             done = piece.end;
@@ -143,7 +172,7 @@ impl Shape {
         let empty = chunks.peek().is_none() && value_follows;
         let chunks = chunks.chain(std::iter::once(&[][..]).filter(|_| empty));
         for literal in chunks.filter_map(Literal::new) {
-            self.steps.push(Step { literal, take: Take::Nothing, role: Role::Skip });
+            self.steps.push(Step::new(literal, Take::Nothing, Role::Skip));
         }
     }
 
@@ -159,10 +188,46 @@ impl Shape {
                 Class::Fixed => Take::Itself,
             };
         }
-        let mut roles = roles.0.iter();
-        last.role = roles.next().copied().unwrap_or(Role::Skip);
+        let (first, others) =
+            roles.0.split_first().map_or((Role::Skip, &[][..]), |(&role, others)| (role, others));
+        last.role = first;
+        last.quick = Quick::of(last.take, first, others);
+        if matches!(last.quick, Quick::Text(..)) {
+            return;
+        }
         if let Some(literal) = Literal::new(b"") {
-            self.steps.extend(roles.map(|&role| Step { literal, take: Take::Again, role }));
+            self.steps.extend(others.iter().map(|&role| Step::new(literal, Take::Again, role)));
+        }
+    }
+}
+
+impl Step {
+    fn new(literal: Literal, take: Take, role: Role) -> Step {
+        Step { literal, quick: Quick::of(take, role, &[]), take, role }
+    }
+}
+
+impl Quick {
+    /// The quick way for a value that is taken so, for its first role and the others it has.
+    fn of(take: Take, first: Role, others: &[Role]) -> Quick {
+        const NOBODY: u8 = NOWHERE as u8;
+        match (take, first, others) {
+            (Take::Nothing, ..) => Quick::Nothing,
+            (Take::Any(depth), ..) => Quick::Any(depth),
+            (Take::Text, Role::Skip, []) => Quick::Text(NOBODY, NOBODY),
+            (Take::Text, Role::Place(place), []) => Quick::Text(place, NOBODY),
+            (Take::Text, Role::Place(place), [Role::Place(other)]) => Quick::Text(place, *other),
+            (Take::Text, Role::Currency(place), []) => Quick::Currency(place),
+            (Take::Text | Take::Number, Role::Amount { sum, scale, .. }, []) => {
+                Quick::Amount { sum, scale, quoted: take == Take::Text }
+            }
+            (Take::Number, Role::Time, []) => Quick::Stamp,
+            (Take::Flat(flat), Role::Time, []) if flat.is_time() => Quick::FlatTime(flat),
+            (Take::Flat(flat), Role::Skip, []) => Quick::Flat(flat, NOBODY),
+            (Take::Flat(flat), Role::Place(place), []) => Quick::Flat(flat, place),
+            (Take::Flat(flat), Role::Currency(place), []) => Quick::FlatCurrency(flat, place),
+            (Take::Flat(flat), Role::Amount { sum, scale, .. }, []) => Quick::FlatAmount { flat, sum, scale },
+            _ => Quick::None,
         }
     }
 }
@@ -221,7 +286,7 @@ impl Roles {
             self.add(Role::Place(ORIGIN_AT as u8))?;
         }
         for (i, _) in plan.ids.iter().enumerate().filter(|(_, field)| here(**field)) {
-            self.add(place(IDS_AT, i, PLACES)?)?;
+            self.add(place(IDS_AT, i, NOWHERE)?)?;
         }
         if here(plan.time) && record.when == When::Field {
             self.add(Some(Role::Time).filter(|_| is_number)?)?;

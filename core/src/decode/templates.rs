@@ -88,7 +88,7 @@ impl Templates {
     #[inline]
     pub(super) fn read(&mut self, text: &str, columns: &mut Columns, record: &mut Record) -> Option<Hit> {
         if self.budget <= 0 || self.shapes.is_empty() {
-            self.budget += budget::LINE;
+            self.earn(budget::LINE);
             return None;
         }
         let predicted = self.after[usize::from(self.last) % SHAPES];
@@ -121,7 +121,7 @@ impl Templates {
                 return Some(hit);
             }
         }
-        self.budget += budget::LINE;
+        self.earn(budget::LINE);
         None
     }
 
@@ -130,8 +130,9 @@ impl Templates {
         let shape = self.shapes.get(usize::from(nth))?;
         match shape.read(text, columns, record) {
             Ok(fit) => {
-                self.budget = (self.budget + budget::FIT).min(budget::FULL);
-                Some(Hit { fit, stream: shape.stream })
+                let hit = Hit { fit, stream: shape.stream };
+                self.earn(budget::FIT);
+                Some(hit)
             }
             Err(Misfit { steps, bytes }) => {
                 self.spend((steps + bytes / budget::BYTES) as i64);
@@ -148,6 +149,11 @@ impl Templates {
         }
         self.spend(price);
         true
+    }
+
+    #[inline]
+    fn earn(&mut self, steps: i64) {
+        self.budget = (self.budget + steps).min(budget::FULL);
     }
 
     fn spend(&mut self, steps: i64) {

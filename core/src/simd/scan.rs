@@ -6,6 +6,8 @@
 
 /// Bytes that one window looks at.
 pub const WINDOW: usize = 32;
+/// Bytes that one vector register of every machine holds.
+const HALF: usize = WINDOW / 2;
 
 /// Bytes that were expected somewhere, at most [`WINDOW`] of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,20 +61,50 @@ impl Literal {
 /// The window of `bytes` that begins at `at`, if there is a whole one.
 #[inline(always)]
 pub fn window(bytes: &[u8], at: usize) -> Option<&[u8; WINDOW]> {
-    bytes.get(at..)?.first_chunk()
+    chunk::<WINDOW>(bytes, at)
+}
+
+/// The `N` bytes that begin at `at`, if there are so many.
+#[inline(always)]
+fn chunk<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    if at >= (bytes.len() + 1).saturating_sub(N) {
+        return None;
+    }
+    // SAFETY: at + N <= bytes.len(), as was just seen. Measured: a slice and its first chunk compare
+    // three times, this once, and half of that is worked out ahead of a loop.
+    Some(unsafe { &*bytes.as_ptr().add(at).cast::<[u8; N]>() })
+}
+
+/// The eight bytes that begin at `at`, the first one lowest, if there are so many.
+#[inline(always)]
+pub fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    chunk(bytes, at).map(|chunk| u64::from_le_bytes(*chunk))
 }
 
 /// The first `"`, backslash or control character of `bytes` from `at` on, where a JSON string ends or
 /// is more than plain text; the length of `bytes` if there is none.
 #[inline(always)]
 pub fn string_end(bytes: &[u8], at: usize) -> usize {
+    // Most values and keys end here.
+    for from in [at, at + HALF] {
+        match chunk(bytes, from).map(string_mask) {
+            Some(0) => {}
+            Some(mask) => return from + mask.trailing_zeros() as usize,
+            None => return twin::string_end(bytes, from),
+        }
+    }
+    far_string_end(bytes, at + 2 * HALF)
+}
+
+/// [`string_end`] of a long string.
+#[inline(never)]
+fn far_string_end(bytes: &[u8], at: usize) -> usize {
     let mut from = at;
-    while let Some(window) = window(bytes, from) {
-        let mask = string_mask(window);
+    while let Some(mask) = chunk(bytes, from).map(string_mask) {
         if mask != 0 {
             return from + mask.trailing_zeros() as usize;
         }
-        from += WINDOW;
+        from += HALF;
     }
     twin::string_end(bytes, from)
 }
@@ -95,21 +127,21 @@ pub fn digits_end(bytes: &[u8], at: usize) -> usize {
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 fn equal_mask(a: &[u8; WINDOW], b: &[u8; WINDOW]) -> u32 {
-    twin::mask(|at| a[at] == b[at])
+    twin::mask::<WINDOW>(|at| a[at] == b[at])
 }
 
 /// Which bytes end a JSON string or are no plain text.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn string_mask(window: &[u8; WINDOW]) -> u32 {
-    twin::mask(|at| twin::ends_string(window[at]))
+fn string_mask(half: &[u8; HALF]) -> u32 {
+    twin::mask::<HALF>(|at| twin::ends_string(half[at]))
 }
 
-/// Which bytes are digits.
+/// Which bytes are digits, a bit for each.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn digit_mask(window: &[u8; WINDOW]) -> u32 {
-    twin::mask(|at| window[at].is_ascii_digit())
+pub fn digit_mask(window: &[u8; WINDOW]) -> u32 {
+    twin::mask::<WINDOW>(|at| window[at].is_ascii_digit())
 }
 
 /// Which bytes are equal in both.
@@ -126,26 +158,26 @@ fn equal_mask(a: &[u8; WINDOW], b: &[u8; WINDOW]) -> u32 {
 /// Which bytes end a JSON string or are no plain text.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn string_mask(window: &[u8; WINDOW]) -> u32 {
-    use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_or_si128, _mm_set1_epi8};
-    let [low, high] = halves(window);
-    // SAFETY: SSE2 is part of every x86-64 machine, and these work on registers only. Measured: 20
-    // instructions for 32 bytes, against 5 for each byte.
+fn string_mask(half: &[u8; HALF]) -> u32 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8,
+    };
+    // SAFETY: SSE2 is part of every x86-64 machine; the load doesn't need alignment, and 16 bytes can be
+    // read at `half`. Measured: 10 instructions for 16 bytes, against 5 for each byte.
     unsafe {
-        let stops = |half: __m128i| {
-            let quote = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'"' as i8));
-            let backslash = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'\\' as i8));
-            let control = _mm_cmpeq_epi8(_mm_min_epu8(half, _mm_set1_epi8(0x1f)), half);
-            _mm_or_si128(_mm_or_si128(quote, backslash), control)
-        };
-        bits(stops(low), stops(high))
+        let half = _mm_loadu_si128(half.as_ptr().cast::<__m128i>());
+        let quote = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'"' as i8));
+        let backslash = _mm_cmpeq_epi8(half, _mm_set1_epi8(b'\\' as i8));
+        let control = _mm_cmpeq_epi8(_mm_min_epu8(half, _mm_set1_epi8(0x1f)), half);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)) as u32
     }
 }
 
-/// Which bytes are digits.
+/// Which bytes are digits, a bit for each.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn digit_mask(window: &[u8; WINDOW]) -> u32 {
+pub fn digit_mask(window: &[u8; WINDOW]) -> u32 {
     use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_min_epu8, _mm_set1_epi8, _mm_sub_epi8};
     let [low, high] = halves(window);
     // SAFETY: SSE2 is part of every x86-64 machine, and these work on registers only. Measured: 13
@@ -178,8 +210,6 @@ fn bits(low: std::arch::x86_64::__m128i, high: std::arch::x86_64::__m128i) -> u3
 
 /// The same, byte by byte.
 pub mod twin {
-    use super::WINDOW;
-
     /// [`super::string_end`], byte by byte.
     pub fn string_end(bytes: &[u8], at: usize) -> usize {
         let rest = bytes.get(at..).unwrap_or_default();
@@ -197,13 +227,11 @@ pub mod twin {
         byte < 0x20 || byte == b'"' || byte == b'\\'
     }
 
-    /// A bit for each place of a window that is `true`.
+    /// A bit for each of `N` places that is `true`.
     #[cfg(any(test, not(target_arch = "x86_64")))]
-    pub(super) fn mask(is: impl Fn(usize) -> bool) -> u32 {
-        (0..WINDOW).fold(0, |mask, at| mask | u32::from(is(at)) << at)
+    pub(super) fn mask<const N: usize>(is: impl Fn(usize) -> bool) -> u32 {
+        (0..N).fold(0, |mask, at| mask | u32::from(is(at)) << at)
     }
-
-    const _: () = assert!(WINDOW == 32, "a mask has a bit for each byte of a window");
 }
 
 #[cfg(test)]
@@ -230,13 +258,14 @@ mod tests {
 
         #[test]
         fn masks_are_those_of_their_twins(a in prop::array::uniform32(any::<u8>()), b in prop::array::uniform32(0u8..3)) {
-            prop_assert_eq!(digit_mask(&a), twin::mask(|at| a[at].is_ascii_digit()));
-            prop_assert_eq!(string_mask(&a), twin::mask(|at| twin::ends_string(a[at])));
+            prop_assert_eq!(digit_mask(&a), twin::mask::<WINDOW>(|at| a[at].is_ascii_digit()));
+            let (halves, _) = a.as_chunks::<HALF>();
+            prop_assert_eq!(string_mask(&halves[1]), twin::mask::<HALF>(|at| twin::ends_string(halves[1][at])));
             let mut mixed = a;
             for (at, &change) in b.iter().enumerate() {
                 mixed[at] ^= change;
             }
-            prop_assert_eq!(equal_mask(&a, &mixed), twin::mask(|at| a[at] == mixed[at]));
+            prop_assert_eq!(equal_mask(&a, &mixed), twin::mask::<WINDOW>(|at| a[at] == mixed[at]));
         }
 
         #[test]

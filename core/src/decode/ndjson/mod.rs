@@ -29,30 +29,31 @@ pub(super) struct Ndjson {
 
 impl Parse for Ndjson {
     fn parse(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<Outcome, Reason> {
-        self.parse_in(line, line.len(), layout, record)
+        let tape = std::mem::take(&mut self.tape);
+        let mut walk = Walk { line, json: Jiter::with_tape(line.as_bytes(), tape), layout, record };
+        let result = walk.document();
+        self.tape = walk.json.into_tape();
+        result?;
+        if is_control(layout, record) {
+            control::from_json(line).map(Outcome::Control)
+        } else {
+            Ok(Outcome::Record)
+        }
     }
 
-    fn parse_in(
-        &mut self,
-        text: &str,
-        end: usize,
-        layout: &Layout,
-        record: &mut Record,
-    ) -> Result<Outcome, Reason> {
-        let line = &text[..end];
-        if self.general_only || Quick::new(text, end, layout, record).document().is_none() {
-            record.clear();
-            self.general(line, layout, record)?;
+    fn parse_ahead(&mut self, text: &str, layout: &Layout, record: &mut Record) -> Option<usize> {
+        if self.general_only {
+            return None;
         }
-        let control =
-            layout.flat_slot(CONTROL_KEY).is_some_and(|slot| record.values[slot].kind != Kind::Missing);
-        if control { control::from_json(line).map(Outcome::Control) } else { Ok(Outcome::Record) }
+        record.clear();
+        let end = Quick::new(text, layout, record).document()?;
+        (!is_control(layout, record)).then_some(end)
     }
 
     fn outline(&mut self, line: &str, layout: &Layout, outline: &mut Outline) -> bool {
         self.scratch.values.resize(layout.slots(), Value::default());
         self.scratch.clear();
-        let mut walk = Quick::new(line, line.len(), layout, &mut self.scratch).with_outline(outline);
+        let mut walk = Quick::new(line, layout, &mut self.scratch).with_outline(outline);
         walk.document().is_some()
     }
 
@@ -61,14 +62,10 @@ impl Parse for Ndjson {
     }
 }
 
-impl Ndjson {
-    fn general(&mut self, line: &str, layout: &Layout, record: &mut Record) -> Result<(), Reason> {
-        let tape = std::mem::take(&mut self.tape);
-        let mut walk = Walk { line, json: Jiter::with_tape(line.as_bytes(), tape), layout, record };
-        let result = walk.document();
-        self.tape = walk.json.into_tape();
-        result
-    }
+/// Whether what was read is a control record.
+#[inline]
+fn is_control(layout: &Layout, record: &Record) -> bool {
+    layout.flat_slot(CONTROL_KEY).is_some_and(|slot| record.values[slot].kind != Kind::Missing)
 }
 
 /// One pass over one line.

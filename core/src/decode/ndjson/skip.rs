@@ -15,10 +15,14 @@ pub(in crate::decode) fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)
 }
 
-/// The first byte from `at` on that is no white space.
+/// The first byte from `at` on that is no white space. An LF ends a line and is none here.
 #[inline(always)]
-pub(in crate::decode) fn space(bytes: &[u8], mut at: usize) -> usize {
-    while matches!(byte(bytes, at), b' ' | b'\t' | b'\r' | b'\n') {
+pub(in crate::decode) fn space(bytes: &[u8], at: usize) -> usize {
+    if byte(bytes, at) > b' ' { at } else { some_space(bytes, at) }
+}
+
+fn some_space(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(byte(bytes, at), b' ' | b'\t' | b'\r') {
         at += 1;
     }
     at

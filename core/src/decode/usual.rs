@@ -1,0 +1,133 @@
+//! Numbers as nearly all senders write them, read together with looking for their end.
+//!
+//! In: the place where a number begins. Out: its value and the place behind it, or `None` where it isn't a
+//! usual one; then the general reading decides. What may follow a number is for the caller to check: a
+//! point or an exponent there means that it hasn't ended. Must not know: columns.
+
+use crate::model::TimeUs;
+use crate::simd::scan::{WINDOW, digit_mask, window, word};
+
+/// `00000000`.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// Powers of ten.
+const TENS: [i64; 10] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// An amount without sign and exponent, `7` or `19.99`, in units of `scale` digits behind the point: up to
+/// eight digits before it and no more than `scale` behind it.
+#[inline(always)]
+pub(super) fn amount(bytes: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
+    let here = window(bytes, at)?;
+    let digits = !digit_mask(here);
+    let whole = digits.trailing_zeros() as usize;
+    if !(1..=8).contains(&whole) || (here[0] == b'0' && whole > 1) {
+        return None;
+    }
+    let units = value(word(here, 0)?, whole) * *TENS.get(usize::from(scale))?;
+    if here[whole] != b'.' {
+        return Some((units, at + whole));
+    }
+    let fraction = (digits >> (whole + 1)).trailing_zeros() as usize;
+    if !(1..=8).contains(&fraction) {
+        return None;
+    }
+    let missing = *TENS.get(usize::from(scale).checked_sub(fraction)?)?;
+    Some((units + value(word(here, whole + 1)?, fraction) * missing, at + whole + 1 + fraction))
+}
+
+/// A time as a number of nanoseconds, microseconds, milliseconds or seconds of our days, seconds perhaps
+/// with up to eight digits behind the point.
+#[inline(always)]
+pub(super) fn stamp(bytes: &[u8], at: usize) -> Option<(TimeUs, usize)> {
+    let here = window(bytes, at)?;
+    let digits = !digit_mask(here);
+    let whole = digits.trailing_zeros() as usize;
+    if here[0] == b'0' || whole >= WINDOW {
+        return None;
+    }
+    let first = value(word(here, 0)?, 8);
+    let next = word(here, 8)?;
+    let (micros, end) = match (whole, here[whole] == b'.') {
+        (19 | 16, false) => (first * TENS[8] + value(next, 8), whole),
+        (13, false) => ((first * TENS[5] + value(next, 5)) * TENS[3], whole),
+        (10, false) => ((first * TENS[2] + value(next, 2)) * TENS[6], whole),
+        (10, true) => {
+            let fraction = (digits >> 11).trailing_zeros() as usize;
+            if !(1..=8).contains(&fraction) {
+                return None;
+            }
+            let kept = fraction.min(6);
+            let micros = value(word(here, 11)?, kept) * TENS[6 - kept];
+            ((first * TENS[2] + value(next, 2)) * TENS[6] + micros, 11 + fraction)
+        }
+        _ => return None,
+    };
+    Some((TimeUs(micros), at + end))
+}
+
+/// What the first `len` bytes of a word say, from one to eight digits, the first byte being the lowest.
+#[inline(always)]
+fn value(word: u64, len: usize) -> i64 {
+    // The digits move to the top, so that zeros stand in front of them; then pairs, fours, all eight.
+    let digits = (word ^ ZEROS) << ((64 - 8 * len as u32) & 63);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decode::time;
+    use crate::model::parse_decimal;
+
+    /// `text` with enough behind it to look at.
+    fn followed(text: &str, behind: &str) -> String {
+        format!("{text}{behind}{:40}", "")
+    }
+
+    proptest! {
+        #[test]
+        fn amounts_are_those_of_the_general_reading(text in "[0-9]{1,9}(\\.[0-9]{0,9})?", scale in 0u8..10, behind in "[\"},e.]") {
+            let line = followed(&text, &behind);
+            if let Some((units, end)) = amount(line.as_bytes(), 0, scale) {
+                let read = &line[..end];
+                prop_assert!(line[end..].starts_with(|c: char| !c.is_ascii_digit()));
+                prop_assert_eq!(parse_decimal(read.as_bytes(), scale), Ok(units));
+                prop_assert!(read == "0" || read.starts_with("0.") || !read.starts_with('0'));
+            }
+        }
+
+        #[test]
+        fn stamps_are_those_of_the_general_reading(text in "[0-9]{9,20}(\\.[0-9]{0,9})?", behind in "[\"},e.]") {
+            let line = followed(&text, &behind);
+            if let Some((time, end)) = stamp(line.as_bytes(), 0) {
+                prop_assert_eq!(time::from_number(&line[..end]), Some(time));
+                prop_assert!(line[end..].starts_with(|c: char| !c.is_ascii_digit()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_is_usual() {
+        let units = |text: &str, scale| amount(followed(text, "\"").as_bytes(), 0, scale);
+        assert_eq!(
+            (units("19.99", 2), units("7", 2), units("12345678.12345678", 9)),
+            (Some((1999, 5)), Some((700, 1)), Some((12_345_678_123_456_780, 17)))
+        );
+        for odd in ["", ".5", "5.", "01", "-1", "123456789", "1.999"] {
+            assert_eq!(units(odd, 2), None, "{odd}");
+        }
+        let at = |text: &str| stamp(followed(text, ",").as_bytes(), 0).map(|(time, end)| (time.0, end));
+        assert_eq!(at("1795352645123000999"), Some((1_795_352_645_123_000, 19)));
+        assert_eq!(at("1795352645123456"), Some((1_795_352_645_123_456, 16)));
+        assert_eq!(at("1795352645123"), Some((1_795_352_645_123_000, 13)));
+        assert_eq!(at("1795352645"), Some((1_795_352_645_000_000, 10)));
+        assert_eq!(at("1795352645.1234567"), Some((1_795_352_645_123_456, 18)));
+        for odd in ["", "12", "0795352645", "1795352645.", "1795352645123.5", "17953526451230009991"] {
+            assert_eq!(at(odd), None, "{odd}");
+        }
+    }
+}
