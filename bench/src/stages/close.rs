@@ -17,7 +17,9 @@ use crate::shop::ShopSpec;
 fn deltas(bench: &Bench, count: usize) -> VecDeque<Delta> {
     let mut lane = bench.lane();
     let delta = |epoch| {
-        bench.blocks.iter().for_each(|block| lane.consume(block));
+        bench.blocks.iter().for_each(|block| {
+            lane.consume(block);
+        });
         lane.cut(epoch)
     };
     (1..=count as u64).map(delta).collect()

@@ -111,7 +111,9 @@ pub(super) fn lane(format: WireFormat, spec: &ShopSpec) -> Prepared {
     let bench = Bench::new(format, spec);
     let (mut lane, mut epoch) = (bench.lane(), 0);
     Box::new(move || {
-        bench.blocks.iter().for_each(|block| lane.consume(block));
+        bench.blocks.iter().for_each(|block| {
+            lane.consume(block);
+        });
         epoch += 1;
         let delta = lane.cut(epoch);
         delta.tallies.iter().map(|tally| tally.counts.counted).sum()

@@ -148,8 +148,8 @@ impl LaneCounter {
         self.decoders[source.index()] = decoder;
     }
 
-    /// Counts every line of a block.
-    pub fn consume(&mut self, block: &Block) {
+    /// Counts every line of a block; says how many they were.
+    pub fn consume(&mut self, block: &Block) -> u64 {
         let LaneCounter { decoders, book } = self;
         let whence = Whence { source: block.source, arrival: block.arrival, minute: block.arrival.minute() };
         book.latest_arrival = book.latest_arrival.max(block.arrival);
@@ -168,6 +168,7 @@ impl LaneCounter {
         }
         book.settle(block.source);
         book.moved(block, consumed);
+        consumed
     }
 
     /// Hands over everything since the last cut, as the answer to the marker of `epoch`.

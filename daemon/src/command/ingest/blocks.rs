@@ -4,8 +4,8 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// Bytes that are read at once.
-const BLOCK: usize = 1 << 20;
+/// Bytes that are read at once: while they are counted they stay in the processor's second cache.
+const BLOCK: usize = 256 << 10;
 
 /// Cuts what it reads into blocks of whole lines.
 pub(super) struct Blocks<R> {

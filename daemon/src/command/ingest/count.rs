@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use ebbd_core::aggregate::{Aggregator, Delta, EventLog, LaneCounter, SourceTally};
-use ebbd_core::decode::{Block, SourceSpec, lines};
+use ebbd_core::decode::{Block, SourceSpec};
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 use ebbd_core::sync::Lease;
 
@@ -68,9 +68,9 @@ impl<'a> Count<'a> {
     }
 
     fn block(&mut self, bytes: Vec<u8>) {
-        let (count, length) = (lines(&bytes).count() as u64, bytes.len());
+        let length = bytes.len();
         self.end_offset += length as u64;
-        self.lane.consume(&Block {
+        self.next_line += self.lane.consume(&Block {
             bytes: Lease::owned(bytes),
             source: SOURCE,
             conn: ConnId(0),
@@ -78,7 +78,6 @@ impl<'a> Count<'a> {
             end_offset: self.end_offset,
             arrival: self.arrival,
         });
-        self.next_line += count;
         self.uncut += length;
     }
 

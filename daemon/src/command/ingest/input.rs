@@ -1,15 +1,19 @@
 //! A file to ingest: its content's hash first, then its bytes, decompressed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read, Seek, Take, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use ebbd_core::model::MICROS_PER_SECOND;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::store::STAGE;
-use crate::sys::{Disk, RealDisk};
+use crate::sys::{Clock, Disk, RealDisk, WallClock};
 
 const CHUNK: usize = 256 * 1024;
+/// A file's times tell of changes once the last one is so long ago.
+const SETTLED_SECONDS: i64 = 5;
 
 /// A file whose content is known by its hash.
 pub(super) struct Input {
@@ -17,6 +21,18 @@ pub(super) struct Input {
     file: File,
     bytes: u64,
     content: String,
+    /// As it was before it was hashed, if nobody had changed it lately.
+    settled: Option<Stamp>,
+}
+
+/// Tells whether a file was changed: the kernel sets these times at each write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 /// How content is compressed, by its first bytes.
@@ -47,14 +63,16 @@ impl Input {
         if !kind.is_file() {
             return copied(name, file, data_dir);
         }
+        let settled = Stamp::of(&kind).settled();
         let bar = bar(name, "hashing", kind.len());
         let (content, bytes) = copy_hashed(bar.wrap_read(&file), &mut io::sink()).map_err(unreadable)?;
-        Input::rewound(name, file, content, bytes).map_err(unreadable)
+        let input = Input { name: name.to_owned(), file, bytes, content, settled };
+        input.rewound().map_err(unreadable)
     }
 
-    fn rewound(name: &str, mut file: File, content: String, bytes: u64) -> io::Result<Input> {
-        file.rewind()?;
-        Ok(Input { name: name.to_owned(), file, bytes, content })
+    fn rewound(mut self) -> io::Result<Input> {
+        self.file.rewind()?;
+        Ok(self)
     }
 
     /// The hash of its bytes as they lie there (blake3, hexadecimal).
@@ -70,7 +88,9 @@ impl Input {
         let bar = bar(&self.name, "counting", self.bytes);
         let hashed = Hashed {
             input: self.file.take(self.bytes),
-            hasher: blake3::Hasher::new(),
+            hasher: self.settled.is_none().then(blake3::Hasher::new),
+            settled: self.settled,
+            bytes: self.bytes,
             content: self.content,
             bar: bar.clone(),
         };
@@ -112,7 +132,7 @@ fn copied(name: &str, input: impl Read, data_dir: &Path) -> Result<Input, String
         let stage = data_dir.join(STAGE);
         format!("cannot take a copy in {}: {error}; is there room, and may it be written?", stage.display())
     });
-    spooled.map(|(file, content, bytes)| Input { name: name.to_owned(), file, bytes, content })
+    spooled.map(|(file, content, bytes)| Input { name: name.to_owned(), file, bytes, content, settled: None })
 }
 
 fn copy_hashed(mut input: impl Read, to: &mut impl Write) -> io::Result<(String, u64)> {
@@ -151,20 +171,60 @@ fn bar(name: &str, doing: &str, bytes: u64) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style).with_prefix(name.to_owned()).with_message(doing.to_owned())
 }
 
-/// The same bytes a second time: at their end they must have the same hash.
+impl Stamp {
+    fn of(file: &Metadata) -> Stamp {
+        Stamp {
+            device: file.dev(),
+            inode: file.ino(),
+            bytes: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
+
+    /// None if the file was changed just now: one more change might leave the same times.
+    fn settled(self) -> Option<Stamp> {
+        let now = WallClock::new().now().0.div_euclid(MICROS_PER_SECOND);
+        (self.changed.0 + SETTLED_SECONDS < now).then_some(self)
+    }
+}
+
+/// The same bytes a second time: the file must not have been changed, or at their end they must have the
+/// same hash.
 struct Hashed {
     input: Take<File>,
-    hasher: blake3::Hasher,
+    settled: Option<Stamp>,
+    /// Only where times tell nothing.
+    hasher: Option<blake3::Hasher>,
+    bytes: u64,
     content: String,
     bar: ProgressBar,
+}
+
+impl Hashed {
+    /// Whether what was read is what was hashed.
+    fn is_the_same(&mut self) -> io::Result<bool> {
+        let content = match &self.hasher {
+            Some(hasher) => hasher.finalize().to_hex().to_string(),
+            None if Some(Stamp::of(&self.input.get_ref().metadata()?)) == self.settled => return Ok(true),
+            None => {
+                let mut again = self.input.get_ref().try_clone()?;
+                again.rewind()?;
+                copy_hashed(again.take(self.bytes), &mut io::sink())?.0
+            }
+        };
+        Ok(content == self.content)
+    }
 }
 
 impl Read for Hashed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.input.read(buffer)?;
-        self.hasher.update(&buffer[..got]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..got]);
+        }
         self.bar.inc(got as u64);
-        if got == 0 && !buffer.is_empty() && self.hasher.finalize().to_hex().as_str() != self.content {
+        if got == 0 && !buffer.is_empty() && !self.is_the_same()? {
             return Err(io::Error::other("it was changed while it was read"));
         }
         Ok(got)
@@ -188,15 +248,22 @@ mod tests {
     fn what_changes_between_hashing_and_counting_is_noticed() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("growing.log");
-        std::fs::write(&path, b"one\ntwo\n").expect("written");
-        let read = |change: &[u8]| {
-            let input = Input::open("growing.log", &path, dir.path()).expect("readable");
+        let read = |settled: bool, change: &[u8]| {
+            let mut input = Input::open("growing.log", &path, dir.path()).expect("readable");
+            assert_eq!(input.settled, None, "it was written just now");
+            if settled {
+                input.settled = Some(Stamp::of(&input.file.metadata().expect("readable")));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
             std::fs::write(&path, change).expect("changed");
             let (mut bytes, mut text) = (input.unpacked().expect("readable").0, String::new());
             bytes.read_to_string(&mut text).map(|_| text)
         };
-        assert_eq!(read(b"one\ntwo\nthree\n").expect("growing is fine"), "one\ntwo\n");
-        assert!(read(b"one\nxxx\nthree\n").is_err());
-        assert!(read(b"one\n").is_err());
+        for settled in [false, true] {
+            std::fs::write(&path, b"one\ntwo\n").expect("written");
+            assert_eq!(read(settled, b"one\ntwo\nthree\n").expect("growing is fine"), "one\ntwo\n");
+            assert!(read(settled, b"one\nxxx\nthree\n").is_err());
+            assert!(read(settled, b"one\n").is_err());
+        }
     }
 }
