@@ -11,14 +11,28 @@ use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
 use super::sketch::{LG_K, SketchMaker, sketch_of};
 use crate::simd::prefetch;
 
+/// Bytes of a large sketch with some exceptions.
+const LARGEST: usize = 2_200;
+/// Coupons in a piece of the log, the first and the largest.
+const SHORTEST: usize = 32;
+const LONGEST: usize = 1 << 15;
+
 /// Distinct values by place.
 #[derive(Debug, Default)]
 pub(super) struct Distincts {
-    log: Vec<(u32, Coupon)>,
+    log: Log,
     /// What was tidied up: each coupon of a place once.
     kept: ByPlace,
     /// Places with too many coupons to keep, and those that were saved.
     sketches: BTreeMap<u32, HllSketch>,
+}
+
+/// (place, coupon) in the order in which they came, in pieces: a long log is never moved.
+#[derive(Debug, Default)]
+struct Log {
+    /// All of them full but the last.
+    pieces: Vec<Vec<(u32, Coupon)>>,
+    length: usize,
 }
 
 /// Coupons by place.
@@ -36,14 +50,27 @@ pub(super) struct Gathered<'a> {
 }
 
 impl Distincts {
-    /// Notes coupons down as (place, coupon).
-    pub(super) fn note(&mut self, coupons: impl Iterator<Item = (u32, Coupon)>) {
-        self.log.extend(coupons);
+    /// Notes a coupon of a place down.
+    #[inline]
+    pub(super) fn note(&mut self, place: u32, coupon: Coupon) {
+        self.log.room().push((place, coupon));
+        self.log.length += 1;
+    }
+
+    /// Notes many coupons down; `place` tells the place of each number that they come with.
+    pub(super) fn note_all(&mut self, mut coupons: &[(u32, Coupon)], place: impl Fn(u32) -> u32) {
+        self.log.length += coupons.len();
+        while !coupons.is_empty() {
+            let piece = self.log.room();
+            let (now, later) = coupons.split_at(coupons.len().min(piece.capacity() - piece.len()));
+            piece.extend(now.iter().map(|&(at, coupon)| (place(at), coupon)));
+            coupons = later;
+        }
     }
 
     /// Coupons in the log: what [`Distincts::tidy`] makes smaller.
     pub(super) fn logged(&self) -> usize {
-        self.log.len()
+        self.log.length
     }
 
     /// Adds a sketch that was saved.
@@ -88,6 +115,12 @@ impl Distincts {
 }
 
 impl Gathered<'_> {
+    /// Bytes that all sketches together are at most.
+    pub(super) fn sketch_bytes(&self, places: usize) -> usize {
+        let coupons = self.log.coupons.len() + self.of.kept.coupons.len();
+        (places * LARGEST).min(4 * coupons + 12 * places) + self.of.sketches.len() * LARGEST
+    }
+
     /// Asks for the memory that says where a place's coupons are.
     pub(super) fn ask_for(&self, place: u32) {
         prefetch(&self.log.starts, place as usize);
@@ -124,20 +157,31 @@ impl Gathered<'_> {
     }
 }
 
+impl Log {
+    /// A piece with room for at least one more.
+    #[inline]
+    fn room(&mut self) -> &mut Vec<(u32, Coupon)> {
+        if self.pieces.last().is_none_or(|piece| piece.len() == piece.capacity()) {
+            self.pieces.push(Vec::with_capacity(self.length.clamp(SHORTEST, LONGEST)));
+        }
+        self.pieces.last_mut().expect("a piece with room was just made if there was none")
+    }
+}
+
 impl ByPlace {
     /// A counting sort: coupons of a place stay in their order.
-    fn of(log: &[(u32, Coupon)], places: usize) -> ByPlace {
-        let Some(&(_, any)) = log.first() else { return ByPlace::default() };
+    fn of(log: &Log, places: usize) -> ByPlace {
+        let Some(&(_, any)) = log.pieces.iter().flatten().next() else { return ByPlace::default() };
         // One entry further on than usual: placing the coupons moves each start to its end.
         let mut starts = vec![0u32; places + 2];
-        log.iter().for_each(|&(place, _)| starts[place as usize + 2] += 1);
+        log.pieces.iter().flatten().for_each(|&(place, _)| starts[place as usize + 2] += 1);
         let mut sum = 0;
         for start in &mut starts {
             sum += *start;
             *start = sum;
         }
-        let mut coupons = vec![any; log.len()];
-        for &(place, coupon) in log {
+        let mut coupons = vec![any; log.length];
+        for &(place, coupon) in log.pieces.iter().flatten() {
             let next = &mut starts[place as usize + 1];
             coupons[*next as usize] = coupon;
             *next += 1;
@@ -177,7 +221,7 @@ mod tests {
             let place = rng.below(PLACES as u64).min(rng.below(PLACES as u64)) as u32;
             let coupon = Coupon::from_value(seed << 32 | rng.below(values));
             slow[place as usize].update_with_coupon(coupon);
-            fast.note([(place, coupon)].into_iter());
+            fast.note(place, coupon);
             if at % every == 0 {
                 fast.tidy(PLACES, &mut maker);
                 assert_eq!(fast.logged(), 0);

@@ -246,8 +246,9 @@ impl StreamState {
             }
             let coupons = &delta.events.coupons[at * shape.distincts..][..shape.distincts];
             let place_of = |distinct: usize| (cell * shape.distincts + distinct) as u32;
-            let coupons = coupons.iter().enumerate();
-            minute.distincts.note(coupons.filter_map(|(at, coupon)| Some((place_of(at), (*coupon)?))));
+            for (at, coupon) in coupons.iter().enumerate() {
+                coupon.iter().for_each(|&coupon| minute.distincts.note(place_of(at), coupon));
+            }
         }
     }
 
@@ -277,15 +278,12 @@ impl Touched {
     /// Notes a delta's coupons. `places` are the minute and the first place of each of its cells.
     fn note(&mut self, coupons: &[(u32, Coupon)], places: &[(u32, u32)], distincts: u32) {
         if let [(_, only)] = &mut self.minutes[..] {
-            let place = |&(at, coupon): &(u32, Coupon)| {
-                (places[(at / distincts) as usize].1 + at % distincts, coupon)
-            };
-            return only.distincts.note(coupons.iter().map(place));
+            let place = |at: u32| places[(at / distincts) as usize].1 + at % distincts;
+            return only.distincts.note_all(coupons, place);
         }
         for &(at, coupon) in coupons {
             let (minute, first) = places[(at / distincts) as usize];
-            let noted = (first + at % distincts, coupon);
-            self.minutes[minute as usize].1.distincts.note(std::iter::once(noted));
+            self.minutes[minute as usize].1.distincts.note(first + at % distincts, coupon);
         }
     }
 }

@@ -169,6 +169,7 @@ impl OpenMinute {
     ) -> SealedRows {
         let mut rows = SealedRows::with_shape(shape.sums, shape.distincts, self.series.len());
         let distincts = self.distincts.gather(self.series.len() * shape.distincts);
+        rows.reserve_sketches(distincts.sketch_bytes(self.series.len() * shape.distincts));
         let cells = self.in_order(series);
         for (at, &(id, cell)) in cells.iter().enumerate() {
             if let Some(&(id, cell)) = cells.get(at + FAR) {

@@ -239,7 +239,7 @@ fn cells(column: &Column) -> Result<Cells, ColumnsError> {
                 .with_precision_and_scale(DECIMAL_DIGITS, scale.cast_signed())
                 .map_err(ColumnsError::arrow(format!("column {}", column.name)))?,
         ),
-        Kind::Sketch => Cells::Sketch(BinaryBuilder::new()),
+        Kind::Sketch => Cells::Sketch(room_for_sketches()),
     })
 }
 
@@ -254,7 +254,12 @@ impl Cells {
             Cells::Double(cells) => Arc::new(cells.finish()),
             Cells::Bool(cells) => Arc::new(cells.finish()),
             Cells::Decimal(cells) => Arc::new(cells.finish()),
-            Cells::Sketch(cells) => Arc::new(cells.finish()),
+            Cells::Sketch(cells) => Arc::new(std::mem::replace(cells, room_for_sketches()).finish()),
         }
     }
+}
+
+/// Room for a whole batch: its memory is touched only as it is filled, and never moved.
+fn room_for_sketches() -> BinaryBuilder {
+    BinaryBuilder::with_capacity(BATCH_ROWS, BATCH_BYTES + BATCH_BYTES / 8)
 }

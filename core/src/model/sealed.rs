@@ -112,6 +112,11 @@ impl SealedRows {
         }
     }
 
+    /// Makes room for so many bytes of sketches.
+    pub fn reserve_sketches(&mut self, bytes: usize) {
+        self.sketch_bytes.reserve(bytes);
+    }
+
     /// Adds a row. `sketch` is called for each distinct in turn and appends the sketch's bytes.
     pub fn add(
         &mut self,
