@@ -22,6 +22,8 @@ const READ_BYTES: usize = 256 * 1024;
 /// Datagrams of one system call, and room for each.
 const BATCH: usize = 64;
 const SLOT_BYTES: usize = 2048;
+/// How long [`SinkKind::Gulps`] lets datagrams gather.
+const GATHER: Duration = Duration::from_micros(500);
 /// The receive buffer that is asked for.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
@@ -32,6 +34,8 @@ pub enum SinkKind {
     Null,
     /// Counts lines.
     Lines,
+    /// Nothing, in gulps: of datagrams it lets some gather before it reads again.
+    Gulps,
 }
 
 /// What a sink took, and what that cost.
@@ -158,12 +162,16 @@ fn datagrams(
             before = Spent::by_process();
             setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(idle.as_millis() as i64))?;
         }
+        let taken = report.datagrams;
         for message in messages {
             report.datagrams += 1;
             report.bytes += message.bytes as u64;
             if kind == SinkKind::Lines {
                 report.lines += message.iovs().map(count_lines).sum::<u64>();
             }
+        }
+        if kind == SinkKind::Gulps && report.datagrams - taken < BATCH as u64 {
+            std::thread::sleep(GATHER);
         }
     }
     report.spent = Spent::by_process() - before;

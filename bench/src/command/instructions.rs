@@ -74,7 +74,11 @@ pub fn figures(events: u64, timed_events: u64, skip: &str) -> Result<Vec<Figure>
     Ok(figures)
 }
 
-fn per_unit(stage: &Stage, events: u64) -> Result<f64, Failure> {
+/// Instructions per unit of a stage.
+///
+/// # Errors
+/// Valgrind is missing or fails.
+pub fn per_unit(stage: &Stage, events: u64) -> Result<f64, Failure> {
     let ((once, one), (thrice, three)) = (counted(stage, events, 1)?, counted(stage, events, 3)?);
     Ok((thrice - once) as f64 / (three - one).max(1) as f64)
 }

@@ -152,13 +152,15 @@ fn daemon_round(plan: &Plan, text: &[u8], truth: &Truth, rounds: &mut Rounds) ->
     }
     let counted = counted_below(&ended.dir.path().join("data"), plan.setup.format)?;
     if received == truth.lines {
-        counted.must_be(truth)?;
+        counted.must_be(truth, plan.setup.format)?;
     }
     rounds.daemon.push(ended.spent.ns_each(received));
     rounds.received.push(received as f64 / truth.lines as f64);
     rounds.peak_mib.push(ended.peak_kib as f64 / 1024.0);
     rounds.rows.push(counted.revisions as f64);
-    for (name, us) in ended.threads {
+    let threads_us: f64 = ended.threads.values().sum();
+    let rest_us = ended.spent.total().as_micros() as f64 - threads_us;
+    for (name, us) in ended.threads.into_iter().chain([("(the stop, with Parquet)".to_owned(), rest_us)]) {
         rounds.threads.entry(name).or_default().push(us * 1e3 / received.max(1) as f64);
     }
     for latency in ended.status["latencies"].as_array().into_iter().flatten() {

@@ -20,7 +20,11 @@ pub fn sink_round(
 ) -> Result<SinkReport, Failure> {
     let dir = tempfile::tempdir()?;
     let target = transport.target(dir.path())?;
-    let kind = if kind == SinkKind::Null { "null" } else { "lines" };
+    let kind = match kind {
+        SinkKind::Null => "null",
+        SinkKind::Lines => "lines",
+        SinkKind::Gulps => "gulps",
+    };
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["sink", "--kind", kind, "--on", &target.to_string()]);
     command.args(["--connections", &pace.connections.to_string()]);

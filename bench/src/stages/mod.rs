@@ -37,6 +37,7 @@ enum Make {
     Count,
     Decode(WireFormat, Mix),
     Lane(WireFormat, Mix),
+    TwoLanes,
     Merge(Mix),
     Seal(Mix),
     Parquet(Mix),
@@ -60,8 +61,8 @@ const fn stage(name: &'static str, unit: &'static str, make: Make) -> Stage {
 }
 
 /// Every stage, in the order of the path.
-pub const STAGES: [Stage; 23] = {
-    use Make::{Count, Decode, Lane, Merge, Parquet, Seal};
+pub const STAGES: [Stage; 24] = {
+    use Make::{Count, Decode, Lane, Merge, Parquet, Seal, TwoLanes};
     use Mix::{Crooked, Plain, Series, Shapes};
     use WireFormat::{Influx, Ndjson, Statsd};
     [
@@ -73,6 +74,7 @@ pub const STAGES: [Stage; 23] = {
         stage("decode/influx-crooked", "event", Decode(Influx, Crooked)),
         stage("decode/statsd", "event", Decode(Statsd, Plain)),
         stage("lane/ndjson", "event", Lane(Ndjson, Plain)),
+        stage("lane/ndjson-two-lanes", "event", TwoLanes),
         stage("lane/ndjson-shapes", "event", Lane(Ndjson, Shapes)),
         stage("lane/ndjson-crooked", "event", Lane(Ndjson, Crooked)),
         stage("lane/influx", "event", Lane(Influx, Plain)),
@@ -103,6 +105,7 @@ impl Stage {
             Make::Count => text::count(&mix(Mix::Plain, events)),
             Make::Decode(format, of) => text::decode(format, &mix(of, events)),
             Make::Lane(format, of) => text::lane(format, &mix(of, events)),
+            Make::TwoLanes => text::two_lanes(WireFormat::Ndjson, &mix(Mix::Plain, events)),
             Make::Merge(of) => close::merge(&mix(of, events)),
             Make::Seal(of) => close::seal(&mix(of, events)),
             Make::Parquet(of) => close::parquet(&mix(of, events)),

@@ -119,3 +119,18 @@ pub(super) fn lane(format: WireFormat, spec: &ShopSpec) -> Prepared {
         delta.tallies.iter().map(|tally| tally.counts.counted).sum()
     })
 }
+
+/// The same by two lanes that take the blocks in turn: what both spend together.
+pub(super) fn two_lanes(format: WireFormat, spec: &ShopSpec) -> Prepared {
+    let bench = Bench::new(format, spec);
+    let (mut lanes, mut epoch) = ([bench.lane(), bench.lane()], 0);
+    Box::new(move || {
+        epoch += 1;
+        let mut events = 0;
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            bench.blocks.iter().skip(at).step_by(2).for_each(|block| lane.consume(block));
+            events += lane.cut(epoch).tallies.iter().map(|tally| tally.counts.counted).sum::<u64>();
+        }
+        events
+    })
+}

@@ -18,7 +18,7 @@ pub(super) fn measure(quick: bool) -> Result<Outcome, Failure> {
     for _ in 0..either(quick, 5, 3) {
         peers::warm(&file)?;
         let (ingest, dir) = Ingest::run(&file, WireFormat::Ndjson, 200_000)?;
-        counted_below(&dir.path().join("data"), WireFormat::Ndjson)?.must_be(&truth)?;
+        counted_below(&dir.path().join("data"), WireFormat::Ndjson)?.must_be(&truth, WireFormat::Ndjson)?;
         ebbd.push(ingest.spent.ns_each(truth.lines));
         sonic.extend(peers::sonic(&file, &truth)?);
     }

@@ -82,7 +82,7 @@ fn rounds(
         let (ingest, dir) = Ingest::run(file, format, SERIES)?;
         ebbd.push(ingest.spent.ns_each(truth.lines));
         let counted = counted_below(&dir.path().join("data"), format)?;
-        counted.must_be(truth)?;
+        counted.must_be(truth, format)?;
         for tool in peers::TOOLS {
             match peers::query(tool, format, file)? {
                 Some(answer) => {

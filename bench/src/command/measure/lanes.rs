@@ -1,9 +1,11 @@
 //! What a second lane is worth where there are cores for it: with one lane and with two, the thread that
 //! has most to do is the bottleneck; the ratio of both is the speed-up that is left when no core is shared.
 
+use ebbd_bench::stages::Stage;
 use ebbd_bench::{Pace, ShopSpec, WireFormat};
 
 use super::either;
+use crate::command::instructions;
 use crate::command::path::{Plan, Rounds, run};
 use crate::command::this_minute;
 use crate::kept::{Figure, Outcome};
@@ -18,6 +20,7 @@ pub(super) fn measure(quick: bool) -> Result<Outcome, Failure> {
             figures.push(Figure::new(&format!("{lanes}: thread {name}"), "CPU ns/event", ns.clone()));
         }
     }
+    figures.extend(shared_work(either(quick, 200_000, 50_000))?);
     let remarks = vec![
         "CPU per event of each thread of the daemon, four connections; a machine with a core for each thread \
          would run at the speed of the busiest."
@@ -34,6 +37,19 @@ fn rounds(lanes: usize, quick: bool) -> Result<Rounds, Failure> {
         sink: None,
         rounds: either(quick, 5, 2),
     })
+}
+
+/// Instructions per event in one lane, and in two lanes together: what sharing the work costs.
+fn shared_work(events: u64) -> Result<Vec<Figure>, Failure> {
+    let of = |name: &str| {
+        let stage = Stage::named(name).ok_or("no such stage")?;
+        instructions::per_unit(&stage, events)
+    };
+    let (one, two) = (vec![of("lane/ndjson")?], vec![of("lane/ndjson-two-lanes")?]);
+    let halved: Vec<f64> = two.iter().map(|both| both / 2.0).collect();
+    let ratio = Figure::ratio("instructions: one lane ÷ each of two", &one, &halved);
+    let each = "instructions/event";
+    Ok(vec![Figure::new("one lane", each, one), Figure::new("two lanes together", each, two), ratio])
 }
 
 /// Of each round: what the busiest thread spends per event.

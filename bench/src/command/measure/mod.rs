@@ -8,6 +8,7 @@ mod idle;
 mod lanes;
 mod memory;
 mod peers;
+mod profile;
 mod series;
 mod streams;
 
@@ -40,6 +41,8 @@ enum Subject {
     Fresh,
     /// Instructions of each stage
     Instructions,
+    /// Which functions take the time (needs perf)
+    Profile,
 }
 
 /// What `measure` takes.
@@ -72,6 +75,7 @@ pub fn measure(args: &MeasureArgs) -> Result<(), Failure> {
             Subject::Lanes => lanes::measure(quick),
             Subject::Fresh => fresh::measure(),
             Subject::Instructions => stages(quick),
+            Subject::Profile => profile::measure(quick),
         }?;
         outcome.print();
         if !quick {
@@ -85,7 +89,9 @@ pub fn measure(args: &MeasureArgs) -> Result<(), Failure> {
 fn stages(quick: bool) -> Result<Outcome, Failure> {
     let figures =
         instructions::figures(either(quick, 50_000, 10_000), either(quick, 300_000, 50_000), "1e6")?;
-    Ok(Outcome::new("instructions", figures, Vec::new()))
+    let remark =
+        "The counter's processor has no AVX-512: where the time's has, instructions are fewer there.";
+    Ok(Outcome::new("instructions", figures, vec![remark.to_owned()]))
 }
 
 /// `full`, or `short` when it has to be quick.

@@ -25,7 +25,8 @@ pub(super) fn measure(quick: bool) -> Result<Outcome, Failure> {
         for _ in 0..rounds {
             peers::warm(&file)?;
             let (ingest, dir) = Ingest::run(&file, WireFormat::Ndjson, 2_000_000)?;
-            counted_below(&dir.path().join("data"), WireFormat::Ndjson)?.must_be(&truth)?;
+            counted_below(&dir.path().join("data"), WireFormat::Ndjson)?
+                .must_be(&truth, WireFormat::Ndjson)?;
             ns.push(ingest.spent.ns_each(truth.lines));
         }
         all.push(Figure::new(&format!("{name} series: ebbd ingest"), "CPU ns/event", ns.clone()));

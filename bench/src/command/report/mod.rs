@@ -54,19 +54,20 @@ fn machine(folder: &Path, page: &mut String) -> Result<(), Failure> {
     let outcomes = Outcome::all_of(folder)?;
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     writeln!(page, "\n## {name}")?;
-    goal_table(&outcomes, &notes(folder)?, page)?;
+    let notes = notes(folder)?;
+    goal_table(&outcomes, &notes, page)?;
     files_table(&outcomes, page)?;
     stage_table(&outcomes, page)?;
-    if let Ok(profile) = fs::read_to_string(folder.join("profile.txt")) {
-        writeln!(page, "\n### Where the time goes\n{profile}")?;
-    }
     for outcome in outcomes.iter().filter(|outcome| outcome.subject != "instructions") {
         subject(outcome, page)?;
+        if let Some(note) = notes.get(&outcome.subject) {
+            writeln!(page, "\n{note}")?;
+        }
     }
     Ok(())
 }
 
-/// Lines `S1: words` of the folder's notes.
+/// Lines `S1: words` or `profile: words` of the folder's notes.
 fn notes(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let path = folder.join("notes.txt");
     let text = if path.exists() { fs::read_to_string(path)? } else { String::new() };
@@ -149,6 +150,9 @@ fn stage_table(outcomes: &[Outcome], page: &mut String) -> Result<(), Failure> {
         "\n### Stages in memory\n`{}`, commit {}, {}.\n",
         stages.command, stages.commit, stages.date
     )?;
+    for remark in &stages.remarks {
+        writeln!(page, "{remark}\n")?;
+    }
     writeln!(page, "| stage | per | instructions | CPU ns | spread |\n|---|---|---:|---:|---|")?;
     let is_count = |figure: &&Figure| figure.unit.starts_with("instructions/");
     for count in stages.figures.iter().filter(is_count) {
