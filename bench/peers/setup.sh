@@ -16,7 +16,7 @@ if ! cmp -s requirements.txt .venv/installed; then
 fi
 
 say "building sonic-rs"
-cargo build --release --quiet --manifest-path sonic/Cargo.toml
+(cd sonic && cargo build --release --quiet)
 
 mkdir -p .built
 sources=${EBBD_PEERS:-}

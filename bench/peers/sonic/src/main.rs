@@ -8,7 +8,7 @@ use std::io::Read;
 use hashbrown::HashMap;
 use serde::Deserialize;
 
-type Words = HashMap<Box<[u8]>, u32, foldhash::fast::RandomState>;
+type Words = HashMap<Vec<u8>, u32, foldhash::fast::RandomState>;
 
 /// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
