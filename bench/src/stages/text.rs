@@ -128,7 +128,9 @@ pub(super) fn two_lanes(format: WireFormat, spec: &ShopSpec) -> Prepared {
         epoch += 1;
         let mut events = 0;
         for (at, lane) in lanes.iter_mut().enumerate() {
-            bench.blocks.iter().skip(at).step_by(2).for_each(|block| lane.consume(block));
+            for block in bench.blocks.iter().skip(at).step_by(2) {
+                lane.consume(block);
+            }
             events += lane.cut(epoch).tallies.iter().map(|tally| tally.counts.counted).sum::<u64>();
         }
         events
