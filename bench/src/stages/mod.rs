@@ -5,6 +5,7 @@
 //! an instruction counter is passes and nothing else.
 
 mod close;
+mod pause;
 mod text;
 
 use ebbd_core::model::Minute;
@@ -12,6 +13,8 @@ use ebbd_core::model::Minute;
 use crate::load::WireFormat;
 use crate::shop::ShopSpec;
 use crate::spent::thread_ns;
+
+pub use pause::Pauses;
 
 /// Passes that a prepared stage has material for.
 pub const PASSES: usize = 4;
