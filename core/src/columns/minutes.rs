@@ -37,6 +37,7 @@ pub fn write_minutes<W: Write + Send>(
     for same_minute in order.chunk_by(|a, b| a.minute == b.minute) {
         match same_minute {
             [only] => {
+                debug_assert!(only.rows.iter().is_sorted_by_key(|row| row.key), "rows are sorted by key");
                 for at in 0..only.rows.len() {
                     ask_for_keys(&only.rows, at);
                     push(only, only.rows.row(at))?;
