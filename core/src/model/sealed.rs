@@ -99,6 +99,15 @@ impl SealedMinute {
 }
 
 impl SealedRows {
+    /// Roughly how many bytes they take, keys left out: they are shared.
+    pub fn bytes(&self) -> u64 {
+        let columns = size_of_val(&self.keys[..])
+            + size_of_val(&self.counts[..])
+            + size_of_val(&self.sums[..])
+            + size_of_val(&self.sketch_ends[..]);
+        (columns + self.sketch_bytes.len()) as u64
+    }
+
     /// No rows yet, with room for `rows` of this many sums and sketches each.
     pub fn with_shape(sums: usize, sketches: usize, rows: usize) -> SealedRows {
         SealedRows {

@@ -14,6 +14,7 @@ mod find;
 mod funnel;
 mod limits;
 mod listen;
+mod memory;
 mod names;
 mod nearest;
 mod outlet;
@@ -40,7 +41,7 @@ pub use checked::{
 pub use duration::{duration_text, parse_duration_us};
 pub use facts::{ConfigDiff, StreamChange, StreamDiff, route_text};
 pub use find::ConfigError;
-pub use limits::MemoryBound;
+pub use memory::{LANE_BLOCKS, MemoryBound, ReceiveBuffers, buffer_bytes};
 pub use names::usable_dimension;
 pub use nearest::nearest;
 pub use problem::Problem;

@@ -8,11 +8,11 @@ use ebbd_core::model::{StreamSpec, View};
 use toml::de::DeTable;
 
 use super::checked::{Config, SocketPath, StreamNames, Surroundings};
-use super::limits::{self, MemoryBound};
 use super::listen::{self, Listeners};
 use super::problem::Problem;
 use super::written::{Findings, Item, Section};
 use super::{calendar, detect, funnel, names, outlet, parquet, source, stream, unserved};
+use super::{limits, memory};
 
 /// Where data go when nothing says so.
 const DEFAULT_DATA_DIR: &str = "./ebbd-data";
@@ -58,11 +58,6 @@ impl Config {
     pub fn defaults(surroundings: &Surroundings) -> Config {
         Config::check("", None, surroundings).config.expect("the empty text is valid, a test says so")
     }
-
-    /// The upper bounds of memory that the components declare; their sum is at most `limits.memory`.
-    pub fn memory_bounds(&self) -> Vec<MemoryBound> {
-        limits::bounds(&self.limits, &self.streams, &self.sources, self.lanes)
-    }
 }
 
 /// The places at which the text is no TOML.
@@ -97,8 +92,8 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     let calendar = calendar::read_all(root, &streams);
     let outlets = outlet::read_all(root);
     let written = root.whole("lanes", 0, 0..=MAX_LANES) as usize;
-    let bounds = |lanes: usize| limits::bounds(&limits, &streams, &sources, lanes);
-    let lanes = limits::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
+    let bounds = |lanes: usize| memory::bounds(&limits, &streams, &sources, lanes);
+    let lanes = memory::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
     let (host, view) = (host(root, surroundings), view(root));
     unserved::warn_sections(root);
     root.finish();

@@ -15,17 +15,15 @@ use super::checkpoint::Recovered;
 use super::view::View;
 use super::{StartError, ToStore, trying, warm};
 use crate::commit::{self, CommitRequest, Committer, Lanes, Outputs, RejectLog, SourceFeed, SourceFeeds};
-use crate::config::Config;
+use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers};
 use crate::journal::{FrameKind, Journal};
 use crate::judge::{self, AlarmSink, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
-use crate::source::{self, ConnTable, Intake, Position, SourceHandle, SourceTold, buffer_bytes};
+use crate::source::{self, ConnTable, Intake, Position, SourceHandle, SourceTold};
 use crate::store::{self, Place, Store};
 use crate::sys::{Clock, Disk, Inherited};
 
-/// Blocks that wait for a lane at most.
-pub(super) const LANE_BLOCKS: usize = 64;
 /// Sealed minutes and requests that wait for the judge at most.
 const JUDGE_QUEUE: usize = 4_096;
 /// Requests that wait for the committer at most.
@@ -67,6 +65,7 @@ impl Stages<'_> {
             streams: Arc::clone(&config.streams),
             sources: config.sources.iter().map(|source| source.spec.name.clone()).collect(),
             roll_us: config.parquet.roll_us,
+            waiting_bytes: config.waiting_rows_bytes(),
             counters: self.view.store_counters(),
         };
         store::spawn(store, Arc::clone(self.clock))
@@ -186,10 +185,10 @@ impl Stages<'_> {
 
     fn intake(&self, queues: &[Arc<LaneQueue>]) -> Intake {
         let config = self.config;
-        let buffers = config.sources.len() * 2 + config.lanes * LANE_BLOCKS;
+        let ReceiveBuffers { count, bytes } = config.receive_buffers();
         Intake {
             lanes: queues.iter().cloned().collect(),
-            pool: Pool::new(buffers, buffer_bytes(config.limits.core.line)),
+            pool: Pool::new(count, bytes),
             clock: Arc::clone(self.clock),
             conns: Arc::new(ConnTable::new()),
             line: config.limits.core.line,

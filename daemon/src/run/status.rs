@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 
 use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
 
-use super::stages::LANE_BLOCKS;
 use super::view::{Seen, View};
-use crate::config::SourceConfig;
+use crate::config::{LANE_BLOCKS, SourceConfig};
 use crate::telemetry::{
     AlarmSummary, BudgetStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
     SourceStatus, StatusReport, StreamStatus,

@@ -15,8 +15,6 @@ use super::tally::{SourceCounters, Told};
 use crate::lane::LaneQueue;
 use crate::sys::{Clock, Wake};
 
-/// Reads are at least this large.
-const READ_BYTES: usize = 64 * 1024;
 /// A lane with this many bytes waiting is busy: a connection's next block may go to another one.
 const BUSY_BYTES: usize = 256 * 1024;
 /// A lane with this many bytes waiting is full for streams, whose senders can wait: blocks stay in the
@@ -28,7 +26,7 @@ const STREAM_BYTES: usize = 1024 * 1024;
 pub struct Intake {
     /// The lanes' queues, at least one.
     pub lanes: Arc<[Arc<LaneQueue>]>,
-    /// Receive buffers of [`buffer_bytes`] each; more of them than there are sources.
+    /// Receive buffers of [`buffer_bytes`](crate::config::buffer_bytes) each; more of them than there are sources.
     pub pool: Pool,
     /// The daemon's clock.
     pub clock: Arc<dyn Clock>,
@@ -36,12 +34,6 @@ pub struct Intake {
     pub conns: Arc<ConnTable>,
     /// Longest line in bytes, without its end.
     pub line: usize,
-}
-
-/// How large the pool's buffers have to be for lines of up to `line` bytes: an unfinished line and a
-/// large read behind it.
-pub fn buffer_bytes(line: usize) -> usize {
-    (line + 2).next_multiple_of(READ_BYTES) + READ_BYTES
 }
 
 /// What a source's thread works with.
@@ -234,13 +226,6 @@ mod tests {
     fn lines_are_counted_as_the_decoder_splits_them() {
         for text in ["", "a\r\n\r\n\nb", "\r", "one\ntwo\r\n", "\r\r\n \n"] {
             assert_eq!(count_lines(text.as_bytes()), lines(text.as_bytes()).count() as u64, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_buffer_holds_an_unfinished_line_and_a_large_read() {
-        for line in [256, 64 * 1024, 64 * 1024 - 1, 16 << 20] {
-            assert!(buffer_bytes(line) >= line + 2 + READ_BYTES);
         }
     }
 }

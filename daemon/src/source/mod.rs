@@ -30,7 +30,7 @@ use std::time::Duration;
 use ebbd_core::model::SourceId;
 
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
-pub use feed::{Intake, buffer_bytes};
+pub use feed::Intake;
 pub use file::Position;
 pub use tally::{SourceCounters, SourceTold};
 

@@ -8,6 +8,9 @@ use ebbd_core::columns::{IncidentRow, MoneyRow};
 use ebbd_core::detect::SliceVerdict;
 use ebbd_core::model::{Ledger, Mark, Minute, SealedMinute, Slice, StreamId, TimeUs};
 
+/// What a row of the `slices` dataset takes, its slice's values included, roughly.
+const SLICE_ROW_BYTES: u64 = 512;
+
 /// One row of the `slices` dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JudgedRow {
@@ -44,6 +47,8 @@ pub struct Pending {
     /// The latest state of each incident that changed, by id.
     pub incidents: BTreeMap<String, (IncidentRow, Vec<MoneyRow>)>,
     oldest: Option<TimeUs>,
+    /// Roughly what the minutes and slices among them take.
+    bytes: u64,
 }
 
 impl Pending {
@@ -72,12 +77,19 @@ impl Pending {
     pub fn settled(&mut self) {
         if self.is_empty() {
             self.oldest = None;
+            self.bytes = 0;
         }
+    }
+
+    /// Roughly how many bytes wait.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// A sealed minute or a revision: its rows, and what its sources did.
     pub fn add_minute(&mut self, sealed: Arc<SealedMinute>) {
         let date = sealed.minute.start().utc_date();
+        self.bytes += sealed.rows.bytes() + sealed.earlier.bytes();
         if !sealed.sources.is_empty() {
             self.sources.entry(date.clone()).or_default().push(Arc::clone(&sealed));
         }
@@ -88,6 +100,7 @@ impl Pending {
 
     /// Verdicts of one minute of a stream.
     pub fn add_slices(&mut self, stream: StreamId, rows: Vec<JudgedRow>) {
+        self.bytes += rows.len() as u64 * SLICE_ROW_BYTES;
         for row in rows {
             let date = row.minute.start().utc_date();
             self.slices.entry((stream, date)).or_default().push(row);

@@ -57,6 +57,8 @@ pub struct Store {
     pub sources: Vec<String>,
     /// How long until a sealed minute can be read.
     pub roll_us: i64,
+    /// Bytes of rows that may wait for it: with more the roll comes early.
+    pub waiting_bytes: u64,
     /// Files written and failed attempts, for telemetry.
     pub counters: Arc<StoreCounters>,
 }
@@ -118,7 +120,9 @@ impl Writer {
     fn is_due(&self) -> bool {
         let resting = self.rest_until.is_some_and(|until| Instant::now() < until);
         let age_us = |oldest| self.clock.now().since_us(oldest);
-        !resting && self.pending.oldest().is_some_and(|oldest| age_us(oldest) >= self.press.store.roll_us)
+        let is_full = self.pending.bytes() > self.press.store.waiting_bytes;
+        let is_old = |oldest| age_us(oldest) >= self.press.store.roll_us;
+        !resting && (is_full || self.pending.oldest().is_some_and(is_old))
     }
 
     fn accept(&mut self, message: StoreMessage) {

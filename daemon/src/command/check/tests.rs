@@ -38,10 +38,14 @@ fn the_summary_of_the_defaults() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 320MiB of 1GiB, 2 lanes
-                      base 96MiB, lanes: buffers 24MiB, lanes: series 61.0MiB,
-                        committer: series 36.6MiB, connections: partial lines
-                        64.0MiB, judge: slices 39.0MiB
+      memory          at most 695MiB of 1GiB, 2 lanes
+                      program 64MiB, receive buffers 24.7MiB, datagram batches
+                        4.0MiB, connections: partial lines 64.0MiB, lanes: series
+                        85.4MiB, lanes: distinct values 64MiB, committer: series
+                        62.5MiB, committer: distinct values 32MiB, judge: slices
+                        39.0MiB, alarm socket: records and subscribers 56MiB, rows
+                        that wait for their roll 128MiB, Parquet under construction
+                        72MiB
     ");
 }
 
@@ -79,10 +83,13 @@ fn the_summary_of_more() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 458MiB of 1GiB, 2 lanes
-                      base 96MiB, lanes: buffers 24MiB, lanes: series 67.1MiB,
-                        committer: series 45.7MiB, connections: partial lines
-                        64.0MiB, judge: slices 39.0MiB, event ids 122MiB
+      memory          at most 705MiB of 1GiB, 2 lanes
+                      program 64MiB, receive buffers 24.7MiB, datagram batches
+                        4.0MiB, connections: partial lines 64.0MiB, lanes: series
+                        79.3MiB, committer: series 51.8MiB, event ids 122MiB, judge:
+                        slices 39.0MiB, alarm socket: records and subscribers 56MiB,
+                        rows that wait for their roll 128MiB, Parquet under
+                        construction 72MiB
     ");
 }
 

@@ -175,6 +175,30 @@ fn every_key_of_the_interface_is_accepted() {
 }
 
 #[test]
+fn what_does_not_fit_is_told_part_by_part() {
+    let told = errors("[limits]\nmemory = \"300MiB\"\nseries = 500000\n");
+    for part in
+        ["with 1 lane(s)", "lanes: series", "committer: series", "receive buffers", "judge: slices 39"]
+    {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    let (_, rest) = told.split_once("raise `memory` to \"").expect("it says how much would do");
+    let (enough, _) = rest.split_once('"').expect("a closing quote");
+    config(&format!("lanes = 1\n[limits]\nmemory = \"{enough}\"\nseries = 500000\n"));
+}
+
+#[test]
+fn receive_buffers_are_few_where_lines_are_long_and_none_belongs_to_a_connection() {
+    let usual = config("").receive_buffers();
+    assert_eq!((usual.count, usual.bytes), (2 * 2 + 2 * LANE_BLOCKS, 192 * 1024));
+    let listen = "[source.s]\ntype = \"tcp\"\nlisten = \"127.0.0.1:1\"\n";
+    let more = config(&format!("{listen}connections = 8000\n[limits]\nline = \"16KiB\"\n"));
+    assert_eq!(more.receive_buffers().count, 2 + 2 * LANE_BLOCKS);
+    let long = config(&format!("{listen}connections = 8\n[limits]\nline = \"16MiB\"\n")).receive_buffers();
+    assert!(long.count >= 4 && long.count * long.bytes <= 128 << 20, "{long:?}");
+}
+
+#[test]
 fn udp_may_be_joined_and_shared() {
     let udp = |more: &str| {
         let text = format!("[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:1\"\n{more}");

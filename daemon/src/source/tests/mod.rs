@@ -16,7 +16,7 @@ use ebbd_core::model::{ConnId, SourceId, StreamId, StreamRoute, TimeUs};
 use ebbd_core::sync::Pool;
 
 use super::*;
-use crate::config::SocketPath;
+use crate::config::{SocketPath, buffer_bytes};
 use crate::lane::{Counts, LaneDelta, LaneMessage, LaneQueue, spawn_lane};
 use crate::sys::ManualClock;
 
