@@ -61,7 +61,7 @@ impl Shape {
                 return Err(misfit);
             }
             let start = at + step.literal.len();
-            at = match quickly(step.quick, text, start, columns) {
+            at = match quickly(&step.quick, text, start, columns) {
                 Some(Done { end, stamp: None }) => end,
                 Some(Done { end, stamp }) => {
                     time = stamp;
@@ -93,10 +93,9 @@ struct Done {
 
 /// Takes the usual value that begins at `at` to where it belongs; `None` if it isn't a usual one.
 #[inline(always)]
-fn quickly(quick: Quick, text: &str, at: usize, columns: &mut Columns) -> Option<Done> {
+fn quickly(quick: &Quick, text: &str, at: usize, columns: &mut Columns) -> Option<Done> {
     let bytes = text.as_bytes();
-    let mut stamp = None;
-    let end = match quick {
+    let end = match *quick {
         Quick::Nothing => at,
         Quick::Text(place, other) => {
             let end = string_end(bytes, at);
@@ -123,11 +122,6 @@ fn quickly(quick: Quick, text: &str, at: usize, columns: &mut Columns) -> Option
             columns.spans[usize::from(place) % PLACES] = Span::of_line(at, at + 3);
             at + 3
         }
-        Quick::Stamp => {
-            let (time, end) = usual::stamp(bytes, at)?;
-            stamp = Some(time);
-            end
-        }
         Quick::Any(_) => {
             let end = string_end(bytes, at + 1);
             if byte(bytes, at) != b'"' || byte(bytes, end) != b'"' {
@@ -135,13 +129,32 @@ fn quickly(quick: Quick, text: &str, at: usize, columns: &mut Columns) -> Option
             }
             end + 1
         }
+        Quick::Stamp => return stamped(usual::stamp(bytes, at)?),
+        Quick::FlatTime(flat) => {
+            let (end, behind) = flat.end(bytes, at)?;
+            return stamped((flat.time(text.get(at..end)?)?, behind));
+        }
+        _ => flatly(quick, bytes, at, columns)?,
+    };
+    Some(Done { end, stamp: None })
+}
+
+#[inline(always)]
+fn stamped((time, end): (TimeUs, usize)) -> Option<Done> {
+    Some(Done { end, stamp: Some(time) })
+}
+
+/// [`quickly`] for the values of flat formats that are no times: where what follows the value begins.
+#[inline(always)]
+fn flatly(quick: &Quick, bytes: &[u8], at: usize, columns: &mut Columns) -> Option<usize> {
+    match *quick {
         Quick::Flat(flat, place) => {
             let (end, behind) = flat.end(bytes, at)?;
             if end - at > Limits::VALUE_BYTES {
                 return None;
             }
             columns.spans[usize::from(place) % PLACES] = Span::of_line(at, end);
-            behind
+            Some(behind)
         }
         Quick::FlatCurrency(flat, place) => {
             let (end, behind) = flat.end(bytes, at)?;
@@ -150,22 +163,16 @@ fn quickly(quick: Quick, text: &str, at: usize, columns: &mut Columns) -> Option
                 return None;
             }
             columns.spans[usize::from(place) % PLACES] = Span::of_line(at, end);
-            behind
+            Some(behind)
         }
         Quick::FlatAmount { flat, sum, scale } => {
             let (end, behind) = flat.end(bytes, at)?;
             let units = parse_decimal(bytes.get(at..end)?, scale).ok()?;
             columns.amounts[usize::from(sum) % Limits::SUMS] = Some(Money(units));
-            behind
+            Some(behind)
         }
-        Quick::FlatTime(flat) => {
-            let (end, behind) = flat.end(bytes, at)?;
-            stamp = Some(flat.time(text.get(at..end)?)?);
-            behind
-        }
-        Quick::None => return None,
-    };
-    Some(Done { end, stamp })
+        _ => None,
+    }
 }
 
 /// Where the next line begins, if this one ends at `at`.
