@@ -73,8 +73,10 @@ pub(super) fn number(value: f64) -> String {
         v if v.is_nan() => "–".to_owned(),
         v if v > 0.0 && v < 0.45 => format!("1/{}", number(1.0 / v)),
         v if v.abs() >= 99.5 => format!("{v:.0}"),
-        v if v.abs() >= 9.95 => format!("{v:.1}"),
-        v => format!("{v:.2}").trim_end_matches('0').trim_end_matches('.').to_owned(),
+        v => {
+            let decimals = if v.abs() >= 9.95 { 1 } else { 2 };
+            format!("{v:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
     }
 }
 
@@ -84,8 +86,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown = [0.0, 0.6, 1.0 / 3.0, 0.125, 2.2, 39.051, 855.6, f64::NAN].map(number);
-        assert_eq!(shown, ["0", "0.6", "1/3", "1/8", "2.2", "39.1", "856", "–"]);
+        let shown = [0.0, 0.6, 1.0 / 3.0, 1.0 / 15.0, 2.2, 39.051, 855.6, f64::NAN].map(number);
+        assert_eq!(shown, ["0", "0.6", "1/3", "1/15", "2.2", "39.1", "856", "–"]);
     }
 
     #[test]
