@@ -71,7 +71,7 @@ fn crooked(wire: &Wire) -> Vec<Crooked> {
     match wire.format {
         WireFormat::Ndjson => crooked_ndjson(wire.transport),
         WireFormat::Influx => crooked_influx(&wire.name),
-        WireFormat::Statsd => crooked_statsd(&wire.name),
+        WireFormat::Statsd | WireFormat::StatsdPlain => crooked_statsd(&wire.name),
     }
 }
 

@@ -61,7 +61,7 @@ pub fn format_name(format: WireFormat) -> &'static str {
     match format {
         WireFormat::Ndjson => "ndjson",
         WireFormat::Influx => "influx",
-        WireFormat::Statsd => "statsd",
+        WireFormat::Statsd | WireFormat::StatsdPlain => "statsd",
     }
 }
 

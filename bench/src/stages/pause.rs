@@ -32,7 +32,11 @@ impl Pauses {
         let mut lane = bench.lane();
         let (mut blocks_us, mut longest_cut_us, mut epoch) = (Vec::new(), 0, 0);
         for blocks in bench.blocks.chunks(BLOCKS_PER_CUT) {
-            blocks_us.extend(blocks.iter().map(|block| spent_us(|| lane.consume(block))));
+            blocks_us.extend(blocks.iter().map(|block| {
+                spent_us(|| {
+                    lane.consume(block);
+                })
+            }));
             epoch += 1;
             // What is handed over is freed by who takes it.
             let mut delta = None;
