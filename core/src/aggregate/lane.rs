@@ -201,14 +201,14 @@ impl Book {
     fn other(&mut self, line: &[u8], decoded: Decoded<'_>, whence: Whence) {
         match decoded {
             Decoded::Event(event) => self.event(line, &event, whence),
-            Decoded::Mark(mark) => self.control("", Some(ControlKind::Mark(mark)), whence),
+            Decoded::Mark(mark) => self.control("", Some(ControlKind::Mark(*mark)), whence),
             Decoded::Heartbeat(heartbeat) => {
                 let origin = heartbeat.origin.clone();
-                self.control(&origin, Some(ControlKind::Heartbeat(heartbeat)), whence);
+                self.control(&origin, Some(ControlKind::Heartbeat(*heartbeat)), whence);
             }
             Decoded::Goodbye(goodbye) => {
                 let origin = goodbye.origin.clone();
-                self.control(&origin, Some(ControlKind::Goodbye(goodbye)), whence);
+                self.control(&origin, Some(ControlKind::Goodbye(*goodbye)), whence);
             }
             Decoded::Ignored => self.control("", None, whence),
             Decoded::Rejected(reason) => self.reject(line, reason, (UNNAMED, None), whence),

@@ -54,9 +54,9 @@ impl Draft {
     /// The record it stands for, which arrived at `arrival` from `by`.
     pub(super) fn finish(self, arrival: TimeUs, by: &str) -> Decoded<'static> {
         let decoded = match self.control.as_str() {
-            "mark" => self.mark(arrival, by).map(Decoded::Mark),
-            "heartbeat" => self.heartbeat().map(Decoded::Heartbeat),
-            "goodbye" => Some(Decoded::Goodbye(Goodbye { origin: self.text("origin") })),
+            "mark" => self.mark(arrival, by).map(Box::new).map(Decoded::Mark),
+            "heartbeat" => self.heartbeat().map(Box::new).map(Decoded::Heartbeat),
+            "goodbye" => Some(Decoded::Goodbye(Box::new(Goodbye { origin: self.text("origin") }))),
             _ => None,
         };
         decoded.unwrap_or(Decoded::Rejected(Reason::BadControl))

@@ -45,6 +45,7 @@ struct Taken {
 impl Shape {
     /// Reads the line with which `text` begins. `record` lends its arena. The columns are in no state
     /// to be used if the line doesn't fit.
+    #[inline(always)]
     pub(super) fn read(&self, text: &str, columns: &mut Columns, record: &mut Record) -> Result<Fit, Misfit> {
         let bytes = text.as_bytes();
         // Most lines that don't fit show it here.

@@ -47,17 +47,17 @@ pub use time::{TimeUnit, from_text as time_from_text};
 /// May stand in front of a line's text and is no part of it.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What a line is.
+/// What a line is. What is rare is boxed, as this is handed on for every event.
 #[derive(Debug)]
 pub enum Decoded<'a> {
     /// An event of a declared stream.
     Event(Event<'a>),
     /// A change marker.
-    Mark(Mark),
+    Mark(Box<Mark>),
     /// A sender's heartbeat.
-    Heartbeat(Heartbeat),
+    Heartbeat(Box<Heartbeat>),
     /// A sender's goodbye.
-    Goodbye(Goodbye),
+    Goodbye(Box<Goodbye>),
     /// Nothing to count, as intended: a comment, or a record routed to `ignore`.
     Ignored,
     /// Refused, alone and by name.

@@ -114,7 +114,7 @@ impl Templates {
             if shape == predicted {
                 continue;
             }
-            if let Some(hit) = self.try_shape(shape, text, columns, record) {
+            if let Some(hit) = self.try_other(shape, text, columns, record) {
                 self.latest[..=place].rotate_right(1);
                 self.after[usize::from(self.last) % SHAPES] = shape;
                 self.last = shape;
@@ -125,7 +125,14 @@ impl Templates {
         None
     }
 
-    #[inline]
+    /// As [`Templates::try_shape`], which is there only once, where a shape was predicted.
+    #[inline(never)]
+    fn try_other(&mut self, nth: u8, text: &str, columns: &mut Columns, record: &mut Record) -> Option<Hit> {
+        self.try_shape(nth, text, columns, record)
+    }
+
+    // What it returns is used at once: handed over in memory it would stall who reads it.
+    #[inline(always)]
     fn try_shape(&mut self, nth: u8, text: &str, columns: &mut Columns, record: &mut Record) -> Option<Hit> {
         let shape = self.shapes.get(usize::from(nth))?;
         match shape.read(text, columns, record) {

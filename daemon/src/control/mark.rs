@@ -71,7 +71,7 @@ fn read(request: &MarkRequest, now: TimeUs) -> Option<Mark> {
     line.as_object_mut()?.insert("ebbd".to_owned(), "mark".into());
     let line = line.to_string();
     match Decoder::new(&source, &[], &Limits::default()).decode(line.as_bytes(), now) {
-        Decoded::Mark(mark) => Some(mark),
+        Decoded::Mark(mark) => Some(*mark),
         _ => None,
     }
 }
