@@ -8,6 +8,7 @@ use crate::model::{Limits, Money, Weight, parse_decimal};
 use super::layout::{FieldId, Layout};
 use super::mapping::{StreamPlan, SumPlan};
 use super::record::{Kind, Record, Span, Value};
+use super::usual::LastMinute;
 
 /// Place of the first dimension in [`Columns::spans`].
 pub(super) const DIMENSIONS_AT: usize = 0;
@@ -37,6 +38,8 @@ pub(super) struct Columns {
     pub(super) weight: Weight,
     /// Fields that can't be used, as bits by place in [`StreamPlan::names`].
     pub(super) bad: u64,
+    /// The minute of the last date.
+    pub(super) last_minute: LastMinute,
     /// The shape that filled it last; 0 for none. Others have other columns.
     shape: u64,
 }
@@ -49,6 +52,7 @@ impl Default for Columns {
             more_ids: Vec::new(),
             weight: Weight::ONE,
             bad: 0,
+            last_minute: LastMinute::default(),
             shape: 0,
         }
     }

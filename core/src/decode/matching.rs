@@ -131,6 +131,10 @@ fn quickly(quick: &Quick, text: &str, at: usize, columns: &mut Columns) -> Optio
             end + 1
         }
         Quick::Stamp => return stamped(usual::stamp(bytes, at)?),
+        Quick::Date => {
+            let (time, end) = usual::date(bytes, at, &mut columns.last_minute)?;
+            return if byte(bytes, end) == b'"' { stamped((time, end)) } else { None };
+        }
         Quick::FlatTime(flat) => {
             let (end, behind) = flat.end(bytes, at)?;
             return stamped((flat.time(text.get(at..end)?)?, behind));

@@ -66,6 +66,8 @@ pub(super) enum Quick {
     Currency(u8),
     /// A time as a number.
     Stamp,
+    /// A time as a date in quotes.
+    Date,
     /// A JSON value that is only checked.
     Any(u8),
     /// A value of a flat format for a place of the columns.
@@ -222,6 +224,7 @@ impl Quick {
                 Quick::Amount { sum, scale, quoted: take == Take::Text }
             }
             (Take::Number, Role::Time, []) => Quick::Stamp,
+            (Take::Text, Role::Time, []) => Quick::Date,
             (Take::Flat(flat), Role::Time, []) if flat.is_time() => Quick::FlatTime(flat),
             (Take::Flat(flat), Role::Skip, []) => Quick::Flat(flat, NOBODY),
             (Take::Flat(flat), Role::Place(place), []) => Quick::Flat(flat, place),

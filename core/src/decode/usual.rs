@@ -4,8 +4,10 @@
 //! usual one; then the general reading decides. What may follow a number is for the caller to check: a
 //! point or an exponent there means that it hasn't ended. Must not know: columns.
 
-use crate::model::TimeUs;
+use crate::model::{MICROS_PER_SECOND, TimeUs};
 use crate::simd::scan::{WINDOW, digit_mask, window, word};
+
+use super::time;
 
 /// `00000000`.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -65,6 +67,50 @@ pub(super) fn stamp(bytes: &[u8], at: usize) -> Option<(TimeUs, usize)> {
     Some((TimeUs(micros), at + end))
 }
 
+/// The minute of the last date that was read: the next one is mostly of the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LastMinute {
+    /// `2026-11-22T13:04`; nothing at first.
+    text: [u8; 16],
+    start: TimeUs,
+}
+
+/// `2026-11-22T13:04:05.123Z`, with one to nine digits behind the point or none.
+#[inline(always)]
+pub(super) fn date(bytes: &[u8], at: usize, last: &mut LastMinute) -> Option<(TimeUs, usize)> {
+    let here = window(bytes, at)?;
+    if here.first_chunk() != Some(&last.text) {
+        *last = minute(here)?;
+    }
+    let digits = !digit_mask(here);
+    let seconds = value(word(here, 17)?, 2);
+    // Two digits, then something else, behind a colon.
+    if here[16] != b':' || (digits >> 17).trailing_zeros() != 2 || seconds > 59 {
+        return None;
+    }
+    let start = last.start.0 + seconds * MICROS_PER_SECOND;
+    if here[19] != b'.' {
+        return (here[19] == b'Z').then_some((TimeUs(start), at + 20));
+    }
+    let fraction = (digits >> 20).trailing_zeros() as usize;
+    if !(1..=9).contains(&fraction) || here[20 + fraction] != b'Z' {
+        return None;
+    }
+    let kept = fraction.min(6);
+    let micros = value(word(here, 20)?, kept) * TENS[6 - kept];
+    Some((TimeUs(start + micros), at + 21 + fraction))
+}
+
+/// The minute with whose text a window begins.
+#[inline(never)]
+fn minute(here: &[u8; WINDOW]) -> Option<LastMinute> {
+    let text = *here.first_chunk()?;
+    let mut whole = *b"____-__-__T__:__:00Z";
+    whole[..text.len()].copy_from_slice(&text);
+    let start = time::from_text(std::str::from_utf8(&whole).ok()?)?;
+    Some(LastMinute { text, start })
+}
+
 /// What the first `len` bytes of a word say, from one to eight digits, the first byte being the lowest.
 #[inline(always)]
 fn value(word: u64, len: usize) -> i64 {
@@ -80,7 +126,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decode::time;
     use crate::model::parse_decimal;
 
     /// `text` with enough behind it to look at.
@@ -107,6 +152,47 @@ mod tests {
                 prop_assert_eq!(time::from_number(&line[..end]), Some(time));
                 prop_assert!(line[end..].starts_with(|c: char| !c.is_ascii_digit()));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dates_are_those_of_the_general_reading(
+            day in "202[0-9]-[0-3][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]",
+            ends in prop::collection::vec(":[0-6][0-9](\\.[0-9]{0,10})?(Z|z|\\+01:00|)", 1..4),
+        ) {
+            let mut last = LastMinute::default();
+            for end in ends {
+                let line = followed(&format!("{day}{end}"), "\"");
+                if let Some((at, behind)) = date(line.as_bytes(), 0, &mut last) {
+                    prop_assert_eq!(time::from_text(&line[..behind]), Some(at));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_date_is_of_the_same_minute_or_of_another() {
+        let mut last = LastMinute::default();
+        let mut at =
+            |text: &str| date(followed(text, "\"").as_bytes(), 0, &mut last).map(|(time, end)| (time.0, end));
+        let start = 1_795_352_640_000_000;
+        assert_eq!(at("2026-11-22T13:04:05Z"), Some((start + 5_000_000, 20)));
+        assert_eq!(at("2026-11-22T13:04:59.123Z"), Some((start + 59_123_000, 24)));
+        assert_eq!(at("2026-11-22T13:04:00.123456789Z"), Some((start + 123_456, 30)));
+        assert_eq!(at("2026-11-22T13:05:00Z"), Some((start + 60_000_000, 20)));
+        for odd in [
+            "",
+            "2026-11-22T13:05:60Z",
+            "2026-11-22T13:05:00",
+            "2026-11-22T13:05:00.Z",
+            "2026-11-22T13:05:0Z",
+            "2026-11-22T13:05:00+01:00",
+            "2026-13-22T13:05:00Z",
+            "2026-11-22T13:05:00.1234567890Z",
+            "1795352640",
+        ] {
+            assert_eq!(at(odd), None, "{odd}");
         }
     }
 
