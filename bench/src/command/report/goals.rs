@@ -67,11 +67,20 @@ impl Bound {
     }
 }
 
-/// Three digits that matter; fractions below a half as one over something.
+/// Three digits that matter; fractions below a half as one over something, as ratios are written.
 pub(super) fn number(value: f64) -> String {
+    if value > 0.0 && value < 0.45 { format!("1/{}", plain(1.0 / value)) } else { plain(value) }
+}
+
+/// A figure of this unit: only ratios are written as one over something.
+pub(super) fn figure(value: f64, unit: &str) -> String {
+    if unit == "×" { number(value) } else { plain(value) }
+}
+
+/// Three digits that matter.
+fn plain(value: f64) -> String {
     match value {
         v if v.is_nan() => "–".to_owned(),
-        v if v > 0.0 && v < 0.45 => format!("1/{}", number(1.0 / v)),
         v if v.abs() >= 99.5 => format!("{v:.0}"),
         v => {
             let decimals = if v.abs() >= 9.95 { 1 } else { 2 };
@@ -88,6 +97,11 @@ mod tests {
     fn numbers_are_short() {
         let shown = [0.0, 0.6, 1.0 / 3.0, 1.0 / 15.0, 2.2, 39.051, 855.6, f64::NAN].map(number);
         assert_eq!(shown, ["0", "0.6", "1/3", "1/15", "2.2", "39.1", "856", "–"]);
+    }
+
+    #[test]
+    fn only_ratios_are_fractions() {
+        assert_eq!((figure(0.25, "×"), figure(0.25, "% of a core")), ("1/4".to_owned(), "0.25".to_owned()));
     }
 
     #[test]

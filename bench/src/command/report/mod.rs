@@ -175,8 +175,9 @@ fn subject(outcome: &Outcome, page: &mut String) -> Result<(), Failure> {
     writeln!(page, "| figure | median | spread | rounds | unit |\n|---|---:|---|---:|---|")?;
     for figure in &outcome.figures {
         let (low, high) = figure.spread();
-        let (median, rounds) = (number(figure.median()), figure.rounds.len());
-        let spread = format!("{} … {}", number(low), number(high));
+        let shown = |value| goals::figure(value, &figure.unit);
+        let (median, rounds) = (shown(figure.median()), figure.rounds.len());
+        let spread = format!("{} … {}", shown(low), shown(high));
         writeln!(page, "| {} | {median} | {spread} | {rounds} | {} |", figure.name, figure.unit)?;
     }
     Ok(())
