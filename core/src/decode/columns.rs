@@ -8,7 +8,7 @@ use crate::model::{Limits, Money, Weight, parse_decimal};
 use super::layout::{FieldId, Layout};
 use super::mapping::{StreamPlan, SumPlan};
 use super::record::{Kind, Record, Span, Value};
-use super::usual::LastMinute;
+use super::usual::{self, LastMinute};
 
 /// Place of the first dimension in [`Columns::spans`].
 pub(super) const DIMENSIONS_AT: usize = 0;
@@ -129,7 +129,10 @@ impl Columns {
         record: &mut Record,
     ) {
         let value = layout.value(record, sum.field);
-        let mut amount = amount(record.text(line, value.span), value.kind, sum.scale);
+        let mut amount = match usual_amount(line, value, sum.scale) {
+            Some(money) => Ok(Some(money)),
+            None => amount(record.text(line, value.span), value.kind, sum.scale),
+        };
         let currency = sum.currency.map(|field| layout.value(record, field)).unwrap_or_default();
         let currency = currency_code(line, record, currency);
         if currency.is_none() {
@@ -143,6 +146,7 @@ impl Columns {
         self.spans[CURRENCIES_AT + i] = currency.unwrap_or_default();
     }
 
+    #[inline(always)]
     fn note_composite(&mut self, value: Value, name: usize) {
         if value.kind == Kind::Composite {
             self.note(name);
@@ -167,6 +171,13 @@ fn amount(text: &str, kind: Kind, scale: u8) -> Result<Option<Money>, Bad> {
         }
         Kind::Bool | Kind::Composite => Err(Bad),
     }
+}
+
+/// The amount of a value that stands in the line and is written as nearly all are.
+#[inline(always)]
+fn usual_amount(line: &str, value: Value, scale: u8) -> Option<Money> {
+    let units = value.span.read(line, |bytes, at| usual::amount(bytes, at, scale))?;
+    matches!(value.kind, Kind::Text | Kind::Number).then_some(Money(units))
 }
 
 /// Three ASCII letters, upper-cased; empty if missing or empty; `None` if bad.

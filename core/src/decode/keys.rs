@@ -28,7 +28,8 @@ struct Key {
 pub(super) struct Keys {
     multiplier: u64,
     slots: Box<[u8; SLOTS]>,
-    keys: Vec<Key>,
+    /// The keys, and behind them what no key is equal to.
+    keys: Box<[Key]>,
 }
 
 impl Keys {
@@ -40,15 +41,34 @@ impl Keys {
             let multiplier = 0x9e37_79b9_7f4a_7c15u64.wrapping_mul(2 * nth + 1);
             fill(&keys, multiplier).map(|slots| (multiplier, slots))
         })?;
+        let none = keys.len() as u8;
+        let slots = slots.map(|slot| slot.min(none));
+        let keys = keys.into_iter().chain([Key::NONE]).collect();
         Some(Keys { multiplier, slots: Box::new(slots), keys })
     }
 
     /// Which of the keys stands in `bytes` at `at`, `len` bytes long.
     #[inline(always)]
     pub(super) fn find(&self, bytes: &[u8], at: usize, len: usize) -> Option<usize> {
-        let key = Key::at(bytes, at, len)?;
+        let found = self.found(Key::at(bytes, at, len)?);
+        (found & 1 == 0).then_some(found >> 1)
+    }
+
+    /// Which of the keys the first `len` bytes of `bytes` are, at most 15 of them and the first one lowest:
+    /// twice its number. An odd number, at most twice the number of keys and one, if it is none. Which keys
+    /// come can't be foreseen, so nothing branches here.
+    #[inline(always)]
+    pub(super) fn find_short(&self, bytes: u128, len: usize) -> usize {
+        let masks = MASKS[len % LONGEST];
+        self.found(Key { words: [bytes as u64 & masks[0], (bytes >> 64) as u64 & masks[1]], len })
+    }
+
+    #[inline(always)]
+    fn found(&self, key: Key) -> usize {
         let found = usize::from(self.slots[key.slot(self.multiplier)]);
-        (*self.keys.get(found)? == key).then_some(found)
+        let Key { words: [low, high], len } = self.keys[found];
+        let differs = (low ^ key.words[0]) | (high ^ key.words[1]) | (len ^ key.len) as u64;
+        found << 1 | usize::from(differs != 0)
     }
 }
 
@@ -66,6 +86,9 @@ fn fill(keys: &[Key], multiplier: u64) -> Option<[u8; SLOTS]> {
 }
 
 impl Key {
+    /// What no key is equal to.
+    const NONE: Key = Key { words: [0; 2], len: usize::MAX };
+
     /// The key of `len` bytes in `bytes` at `at`; `None` if it is too long for any table.
     #[inline(always)]
     fn at(bytes: &[u8], at: usize, len: usize) -> Option<Key> {

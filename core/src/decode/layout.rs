@@ -9,13 +9,20 @@ use std::ops::Range;
 
 use super::keys::Keys;
 use super::record::{Kind, Record, Value};
+use crate::simd::scan::{short_string, string_end};
 
 /// With more dots than this only the two plain spellings are looked for: all in one key, all nested.
 const MIXED_DOTS: usize = 4;
 
 /// A wanted field, by its place in the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FieldId(usize);
+pub(super) struct FieldId {
+    nth: usize,
+    /// The slot of its spelling with the fewest keys, which nearly all lines use.
+    first: usize,
+    /// Whether that spelling is the only one.
+    alone: bool,
+}
 
 /// A key of an object and what is wanted of its value.
 #[derive(Clone, Debug)]
@@ -35,12 +42,13 @@ pub(super) struct Node {
     edges: Vec<Edge>,
     /// The edges by their keys, where these make a table.
     keys: Option<Keys>,
+    /// By what [`Keys::find_short`] says: those of the edges at even places, nobody elsewhere.
+    takers: Box<[Taker]>,
 }
 
 impl Node {
     /// The edge of the key that stands in `text` at `at`, `len` bytes long.
-    #[inline(always)]
-    pub(super) fn find_at(&self, text: &str, at: usize, len: usize) -> Option<&Edge> {
+    fn find_at(&self, text: &str, at: usize, len: usize) -> Option<&Edge> {
         match &self.keys {
             Some(keys) => self.edges.get(keys.find(text.as_bytes(), at, len)?),
             None => {
@@ -49,6 +57,54 @@ impl Node {
             }
         }
     }
+
+    /// Where the key ends that begins at `at` of `text`, and who takes its value. What may end a key and is
+    /// no quote is for the caller to see.
+    #[inline(always)]
+    pub(super) fn key_at(&self, text: &str, at: usize) -> (Taker, usize) {
+        let short = short_string(text.as_bytes(), at);
+        match (&self.keys, short) {
+            (Some(keys), Some((len, bytes))) => (self.takers[keys.find_short(bytes, len)], at + len),
+            _ => self.long_key_at(text, at),
+        }
+    }
+
+    /// [`Node::key_at`] for long keys, and at the end of a block.
+    #[inline(never)]
+    fn long_key_at(&self, text: &str, at: usize) -> (Taker, usize) {
+        let end = string_end(text.as_bytes(), at);
+        let edge = self.find_at(text, at, end - at);
+        let nth = edge.and_then(|found| self.edges.iter().position(|edge| std::ptr::eq(edge, found)));
+        (self.takers[nth.unwrap_or(self.edges.len()) << 1], end)
+    }
+
+    /// The edge whose values `taker` takes; `None` if nobody wants them.
+    #[inline(always)]
+    pub(super) fn edge_of(&self, taker: Taker) -> Option<&Edge> {
+        self.edges.get(usize::from(taker.edge))
+    }
+
+    /// Makes ready for finding keys: `spare` is a slot that nobody reads.
+    fn index(&mut self, spare: usize) {
+        self.keys = Keys::new(self.edges.iter().map(|edge| &*edge.key));
+        let takers = self.edges.iter().enumerate().map(|(nth, edge)| Taker {
+            slot: edge.slot.unwrap_or(spare) as u32,
+            edge: nth as u16,
+            nests: edge.child.is_some(),
+        });
+        let nobody = Taker { slot: spare as u32, edge: u16::MAX, nests: false };
+        self.takers = takers.chain([nobody]).flat_map(|taker| [taker, nobody]).collect();
+    }
+}
+
+/// Who takes the value of a key, wanted or not: so that most values go one way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taker {
+    /// Where a text goes. Nobody reads what goes to [`Layout::slots`].
+    pub(super) slot: u32,
+    edge: u16,
+    /// Whether keys are wanted of an object here, so that an earlier value may have left more than one slot.
+    pub(super) nests: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +142,7 @@ impl Layout {
         let mut layout = Layout { nodes: Vec::new(), fields, slots: 0 };
         tree.flatten(&mut layout, 1);
         for node in &mut layout.nodes {
-            node.keys = Keys::new(node.edges.iter().map(|edge| &*edge.key));
+            node.index(layout.slots);
         }
         layout.fields.iter_mut().for_each(|field| field.slots.sort_unstable());
         layout
@@ -99,7 +155,9 @@ impl Layout {
 
     /// The field of a path that was given to [`Layout::new`].
     pub(super) fn field(&self, path: &str) -> Option<FieldId> {
-        self.fields.iter().position(|field| *field.path == *path).map(FieldId)
+        let nth = self.fields.iter().position(|field| *field.path == *path)?;
+        let slots = &self.fields[nth].slots;
+        Some(FieldId { nth, first: slots.first()?.1, alone: slots.len() == 1 })
     }
 
     /// The edge of `key` at `node`. Keys mostly come in one order, so the edge at `hint` is tried first.
@@ -128,21 +186,19 @@ impl Layout {
 
     /// The slot of a field's first spelling that is there.
     pub(super) fn present(&self, record: &Record, field: FieldId) -> Option<usize> {
-        let slots = self.fields[field.0].slots.iter().map(|&(_, slot)| slot);
+        let slots = self.fields[field.nth].slots.iter().map(|&(_, slot)| slot);
         slots.into_iter().find(|&slot| record.values[slot].kind != Kind::Missing)
     }
 
     /// The value of a field: its first spelling that is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&self, record: &Record, field: FieldId) -> Value {
-        let mut slots = self.fields[field.0].slots.iter();
-        loop {
-            let Some(&(_, slot)) = slots.next() else { return Value::default() };
-            let value = record.values[slot];
-            if value.kind != Kind::Missing {
-                return value;
-            }
-        }
+        let value = record.values[field.first];
+        if value.kind != Kind::Missing || field.alone { value } else { self.other_spelling(record, field) }
+    }
+
+    fn other_spelling(&self, record: &Record, field: FieldId) -> Value {
+        self.present(record, field).map(|slot| record.values[slot]).unwrap_or_default()
     }
 }
 
@@ -248,7 +304,7 @@ mod tests {
     fn fewer_keys_go_first_whatever_grew_first() {
         let layout = Layout::new(["a.x", "a.b.c"]);
         let field = layout.field("a.b.c").unwrap();
-        let keys: Vec<usize> = layout.fields[field.0].slots.iter().map(|slot| slot.0).collect();
+        let keys: Vec<usize> = layout.fields[field.nth].slots.iter().map(|slot| slot.0).collect();
         assert_eq!(keys, [1, 2, 2, 3]);
     }
 }

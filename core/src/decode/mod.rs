@@ -34,8 +34,9 @@ use columns::Columns;
 use mapping::{Destination, Mapping, StreamPlan};
 use matching::line_end;
 use parser::{Outcome, Parse};
-use record::{Kind, LONGEST_LINE, Record, When};
+use record::{Kind, LONGEST_LINE, Record, Value, When};
 use templates::{Hit, Templates};
+use usual::LastMinute;
 
 pub use block::Block;
 pub use event::{Event, Place};
@@ -217,7 +218,15 @@ impl Decoder {
         let read = match destination {
             Destination::Stream(stream) => {
                 let plan = self.mapping.plan(stream).ok_or(Reason::UnknownStream)?;
-                Read::Event(stream, self.time(line, plan, arrival).ok_or(Reason::BadTime)?)
+                let time = match self.record.when {
+                    When::At(time) => Some(time),
+                    When::Arrival => Some(arrival),
+                    When::Field => {
+                        let value = self.mapping.layout.value(&self.record, plan.time);
+                        field_time(text, value, &self.record, &mut self.columns.last_minute)
+                    }
+                };
+                Read::Event(stream, time.ok_or(Reason::BadTime)?)
             }
             Destination::Ignore => Read::Ignored,
             Destination::Unknown => return Err(Reason::UnknownStream),
@@ -238,22 +247,6 @@ impl Decoder {
         }
     }
 
-    /// When the event happened; `None` if its time is missing or is no time.
-    fn time(&self, line: &str, plan: &StreamPlan, arrival: TimeUs) -> Option<TimeUs> {
-        match self.record.when {
-            When::At(time) => return Some(time),
-            When::Arrival => return Some(arrival),
-            When::Field => {}
-        }
-        let value = self.mapping.layout.value(&self.record, plan.time);
-        let text = self.record.text(line, value.span);
-        match value.kind {
-            Kind::Text => time::from_text(text),
-            Kind::Number => time::from_number(text),
-            Kind::Missing | Kind::Bool | Kind::Composite => None,
-        }
-    }
-
     /// The event of a line whose values are in the record.
     fn fill<'a>(&'a mut self, text: &'a str, stream: StreamId, time: TimeUs) -> Decoded<'a> {
         let Some(plan) = self.mapping.plan(stream) else { return Decoded::Rejected(Reason::UnknownStream) };
@@ -265,6 +258,20 @@ impl Decoder {
     #[inline]
     fn event<'a>(&'a self, text: &'a str, plan: &'a StreamPlan, time: TimeUs) -> Decoded<'a> {
         Decoded::Event(Event { text, arena: self.record.arena(), time, plan, columns: &self.columns })
+    }
+}
+
+/// The time that a field's value is; `None` if it is missing or is no time.
+#[inline(always)]
+fn field_time(text: &str, value: Value, record: &Record, last: &mut LastMinute) -> Option<TimeUs> {
+    let whole = || record.text(text, value.span);
+    match value.kind {
+        Kind::Text => {
+            let usual = value.span.read(text, |bytes, at| usual::date(bytes, at, last));
+            usual.or_else(|| time::from_text(whole()))
+        }
+        Kind::Number => value.span.read(text, usual::stamp).or_else(|| time::from_number(whole())),
+        Kind::Missing | Kind::Bool | Kind::Composite => None,
     }
 }
 

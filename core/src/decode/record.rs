@@ -33,6 +33,19 @@ impl Span {
     pub(super) fn len(self) -> usize {
         self.len as usize
     }
+
+    /// What `read` makes of the text where it stands in `line`, if it reads exactly this text and gives its
+    /// end. `None` for text of the arena.
+    #[inline(always)]
+    pub(super) fn read<T>(
+        self,
+        line: &str,
+        read: impl FnOnce(&[u8], usize) -> Option<(T, usize)>,
+    ) -> Option<T> {
+        let start = Some(self.start).filter(|&start| start < ARENA)? as usize;
+        let (value, end) = read(line.as_bytes(), start)?;
+        (end == start + self.len()).then_some(value)
+    }
 }
 
 /// What kind of value a slot holds.
@@ -85,7 +98,7 @@ pub(super) enum When {
 /// The values of one line.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// One value per slot of the layout.
+    /// One value per slot of the layout, and one that nobody reads.
     pub(super) values: Vec<Value>,
     /// Measurement or metric; empty where the format has none.
     pub(super) name: Span,
@@ -99,7 +112,7 @@ pub(super) struct Record {
 impl Record {
     /// A record with `slots` slots.
     pub(super) fn new(slots: usize) -> Record {
-        Record { values: vec![Value::default(); slots], weight: Weight::ONE, ..Record::default() }
+        Record { values: vec![Value::default(); slots + 1], weight: Weight::ONE, ..Record::default() }
     }
 
     /// Forgets the last line, keeps the memory.

@@ -96,6 +96,29 @@ pub fn string_end(bytes: &[u8], at: usize) -> usize {
     far_string_end(bytes, at + 2 * HALF)
 }
 
+/// How long the JSON string is whose inside begins at `at`, and the 16 bytes that begin there, the first
+/// one lowest; `None` if it is longer than 15 bytes or too little stands behind it.
+#[inline(always)]
+pub fn short_string(bytes: &[u8], at: usize) -> Option<(usize, u128)> {
+    let half = chunk::<HALF>(bytes, at)?;
+    let mask = string_mask(half);
+    (mask != 0).then(|| (mask.trailing_zeros() as usize, u128::from_le_bytes(*half)))
+}
+
+/// [`string_end`] where the lengths of strings can't be foreseen: no branch tells one of 20 bytes from one
+/// of 5.
+#[inline(always)]
+pub fn varied_string_end(bytes: &[u8], at: usize) -> usize {
+    if let Some(whole) = window(bytes, at) {
+        let (halves, _) = whole.as_chunks::<HALF>();
+        let mask = string_mask(&halves[0]) | string_mask(&halves[1]) << HALF;
+        if mask != 0 {
+            return at + mask.trailing_zeros() as usize;
+        }
+    }
+    far_string_end(bytes, at)
+}
+
 /// [`string_end`] of a long string.
 #[inline(never)]
 fn far_string_end(bytes: &[u8], at: usize) -> usize {
@@ -249,6 +272,16 @@ mod tests {
         #[test]
         fn a_string_ends_where_its_plain_twin_says(bytes in text(), at in 0usize..110) {
             prop_assert_eq!(string_end(&bytes, at), twin::string_end(&bytes, at));
+            prop_assert_eq!(varied_string_end(&bytes, at), twin::string_end(&bytes, at));
+        }
+
+        #[test]
+        fn a_short_string_is_what_its_plain_twin_says(bytes in text(), at in 0usize..110) {
+            let len = twin::string_end(&bytes, at).saturating_sub(at);
+            match short_string(&bytes, at) {
+                Some((short, whole)) => prop_assert_eq!((short, &whole.to_le_bytes()[..]), (len, &bytes[at..at + HALF])),
+                None => prop_assert!(len >= HALF || at + HALF > bytes.len()),
+            }
         }
 
         #[test]

@@ -51,7 +51,7 @@ impl Parse for Ndjson {
     }
 
     fn outline(&mut self, line: &str, layout: &Layout, outline: &mut Outline) -> bool {
-        self.scratch.values.resize(layout.slots(), Value::default());
+        self.scratch.values.resize(layout.slots() + 1, Value::default());
         self.scratch.clear();
         let mut walk = Quick::new(line, layout, &mut self.scratch).with_outline(outline);
         walk.document().is_some()

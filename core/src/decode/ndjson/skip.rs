@@ -4,7 +4,7 @@
 //! there is any doubt; then the general parser decides, and names the reason. Must not know: keys, fields.
 
 use crate::model::Limits;
-use crate::simd::scan::{digits_end, string_end};
+use crate::simd::scan::{WINDOW, digit_mask, digits_end, string_end, window};
 
 /// The general parser refuses whole numbers of more digits than this.
 const DIGITS: usize = 4000;
@@ -105,12 +105,55 @@ fn unicode(bytes: &[u8], at: usize) -> Option<(char, usize)> {
 
 fn hex(bytes: &[u8], at: usize) -> Option<u32> {
     let digits: &[u8; 4] = bytes.get(at..)?.first_chunk()?;
-    digits.iter().try_fold(0, |code, &digit| Some(code << 4 | char::from(digit).to_digit(16)?))
+    let code = digits.iter().fold(0, |code, &digit| code << 4 | HEX[usize::from(digit)]);
+    (code <= 0xffff).then_some(code)
 }
+
+/// What hexadecimal digits say; more than any four of them for other bytes.
+const HEX: [u32; 256] = {
+    let mut values = [1 << 16; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        values[digit as usize] = value;
+        values[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    values
+};
 
 /// The place behind the number at `at`.
 #[inline(always)]
 pub(in crate::decode) fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    match usual_number(bytes, at) {
+        Some(end) => Some(end),
+        None => any_number(bytes, at),
+    }
+}
+
+/// [`number`] of one without sign and exponent that ends within a window.
+#[inline(always)]
+fn usual_number(bytes: &[u8], at: usize) -> Option<usize> {
+    let here = window(bytes, at)?;
+    let others = !digit_mask(here);
+    let whole = others.trailing_zeros() as usize;
+    if whole == 0 || (whole > 1 && here[0] == b'0') {
+        return None;
+    }
+    let mut end = whole;
+    if *here.get(whole)? == b'.' {
+        // A shift by all bits leaves none: nothing is known of what follows.
+        let fraction = others.checked_shr(whole as u32 + 1)?.trailing_zeros() as usize;
+        end = whole + 1 + fraction;
+        if fraction == 0 || end >= WINDOW {
+            return None;
+        }
+    }
+    (here[end] | 0x20 != b'e').then_some(at + end)
+}
+
+#[inline(never)]
+fn any_number(bytes: &[u8], at: usize) -> Option<usize> {
     let start = at + usize::from(byte(bytes, at) == b'-');
     let mut end = digits_end(bytes, start);
     let digits = end - start;

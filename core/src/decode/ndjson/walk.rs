@@ -6,7 +6,7 @@
 //! that an object never goes beyond its line. Must not know: streams, reasons for rejection.
 
 use crate::model::Limits;
-use crate::simd::scan::{string_end, word};
+use crate::simd::scan::{string_end, varied_string_end, word};
 
 use super::skip::{self, byte, space};
 use crate::decode::layout::{Edge, Layout, Node};
@@ -37,7 +37,10 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
     /// Reads an object: the place behind it. `None` on any doubt.
     pub(super) fn document(&mut self) -> Option<usize> {
         let at = space(self.bytes(), 0);
-        if byte(self.bytes(), at) == b'{' { self.object(Layout::ROOT, at, 1) } else { None }
+        let end =
+            if byte(self.bytes(), at) == b'{' { self.object(Layout::ROOT, at, 1)? } else { return None };
+        self.record.values[self.layout.slots()] = Value::default();
+        Some(end)
     }
 
     #[inline(always)]
@@ -45,10 +48,10 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
         self.text.as_bytes()
     }
 
-    /// Whether these two bytes stand at `at`, with a few more behind them.
+    /// Whether these few bytes stand at `at`, with more behind them.
     #[inline(always)]
-    fn are(&self, at: usize, two: [u8; 2]) -> bool {
-        word(self.bytes(), at).is_some_and(|word| word as u16 == u16::from_le_bytes(two))
+    fn are<const N: usize>(&self, at: usize, few: [u8; N]) -> bool {
+        word(self.bytes(), at).is_some_and(|word| word.to_le_bytes()[..N] == few)
     }
 
     /// Reads the object at `at`, of which some keys are wanted; it is the `depth`th around the reader.
@@ -60,11 +63,10 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
             return Some(at + 1);
         }
         loop {
-            let (edge, value) = self.key(node, at)?;
-            at = match edge {
-                Some(edge) => self.wanted(edge, value, depth)?,
-                None => self.unwanted(value, depth)?,
-            };
+            if byte(bytes, at) != b'"' {
+                return None;
+            }
+            at = self.members(node, at + 1, depth)?;
             if self.are(at, *b",\"") {
                 at += 1;
                 continue;
@@ -78,17 +80,23 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
         }
     }
 
-    /// Reads the key at `at`: the edge that it is, if it is wanted, and the place of its value.
+    /// Reads the member whose key begins at `at`, and those that follow as long as they are
+    /// plain texts: the place behind the last one. Which one comes next can't be foreseen, so these go one way.
     #[inline(always)]
-    fn key(&mut self, node: &'w Node, at: usize) -> Option<(Option<&'w Edge>, usize)> {
-        let bytes = self.bytes();
-        let end = string_end(bytes, at + 1);
-        let colon = if self.are(end, *b"\":") { end + 1 } else { self.colon(end)? };
-        if byte(bytes, at) != b'"' {
-            return None;
+    fn members(&mut self, node: &Node, mut at: usize, depth: u8) -> Option<usize> {
+        loop {
+            let (taker, end) = node.key_at(self.text, at);
+            if !self.are(end, *b"\":\"") {
+                let colon = if self.are(end, *b"\":") { end + 1 } else { self.colon(end)? };
+                return self.value(node.edge_of(taker), space(self.bytes(), colon + 1), depth);
+            }
+            let (start, end) = (end + 3, varied_string_end(self.bytes(), end + 3));
+            if OUTLINE || taker.nests || !self.are(end, *b"\",\"") {
+                return self.string(node.edge_of(taker), (start, end), depth);
+            }
+            self.record.values[taker.slot as usize] = Value::new(Kind::Text, Span::of_line(start, end));
+            at = end + 3;
         }
-        let edge = node.find_at(self.text, at + 1, end - at - 1);
-        Some((edge, space(bytes, colon + 1)))
     }
 
     /// The colon behind a key that ends at `end`.
@@ -97,31 +105,78 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
         (byte(self.bytes(), end) == b'"' && byte(self.bytes(), colon) == b':').then_some(colon)
     }
 
-    /// Reads the value of a wanted key. A key that comes again replaces all that its first value brought.
+    /// Reads the string that begins at `at`, behind a wanted or an unwanted key; its plain text ends at `end`.
     #[inline(always)]
-    fn wanted(&mut self, edge: &Edge, at: usize, depth: u8) -> Option<usize> {
-        let bytes = self.bytes();
+    fn string(&mut self, edge: Option<&Edge>, (at, end): (usize, usize), depth: u8) -> Option<usize> {
+        if byte(self.bytes(), end) != b'"' {
+            return self.odd_string(edge, (at, end), depth);
+        }
+        match edge {
+            Some(edge) => {
+                self.note(Class::Text, edge.slot, at, end);
+                self.put(edge, Value::new(Kind::Text, Span::of_line(at, end)));
+            }
+            None => self.note(Class::Any(depth), None, at - 1, end + 1),
+        }
+        Some(end + 1)
+    }
+
+    /// [`Walk::string`] where the plain text from `start` on ends at `at` and the string does not.
+    #[inline(never)]
+    fn odd_string(&mut self, edge: Option<&Edge>, (start, at): (usize, usize), depth: u8) -> Option<usize> {
+        if byte(self.bytes(), at) != b'\\' {
+            return None;
+        }
+        let Some(edge) = edge else {
+            let behind = skip::unescape(self.bytes(), at, |_, _| {})?;
+            self.note(Class::Any(depth), None, start - 1, behind);
+            return Some(behind);
+        };
+        let (span, behind) = unescaped(self.text, start, at, self.record)?;
+        self.note(Class::Text, edge.slot, start, behind - 1);
+        self.put(edge, Value::new(Kind::Text, span));
+        Some(behind)
+    }
+
+    /// Keeps the value of a wanted key. A key that comes again replaces all that its first value brought.
+    #[inline(always)]
+    fn put(&mut self, edge: &Edge, value: Value) {
+        self.forget(edge);
+        if let Some(slot) = edge.slot {
+            self.record.values[slot] = value;
+        }
+    }
+
+    /// Forgets what an earlier value of this key brought that its next one might not replace.
+    #[inline(always)]
+    fn forget(&mut self, edge: &Edge) {
         if edge.child.is_some() {
             self.record.values[edge.beneath.clone()].fill(Value::default());
         }
-        let (value, behind) = match byte(bytes, at) {
-            b'"' => {
-                let end = string_end(bytes, at + 1);
-                let (span, behind) = match byte(bytes, end) {
-                    b'"' => (Span::of_line(at + 1, end), end + 1),
-                    b'\\' => unescaped(self.text, at + 1, end, self.record)?,
-                    _ => return None,
-                };
-                self.note(Class::Text, edge.slot, at + 1, behind - 1);
-                (Value::new(Kind::Text, span), behind)
-            }
-            b'{' | b'[' => (Value::COMPOSITE, self.composite(edge, at, depth)?),
-            b't' | b'f' | b'n' => self.word(edge.slot, at)?,
+    }
+
+    /// Reads the value at `at`, behind a wanted or an unwanted key.
+    #[inline(always)]
+    fn value(&mut self, edge: Option<&Edge>, at: usize, depth: u8) -> Option<usize> {
+        let Some(edge) = edge else { return self.unwanted(at, depth) };
+        match byte(self.bytes(), at) {
+            b'"' => self.string(Some(edge), (at + 1, string_end(self.bytes(), at + 1)), depth),
+            b'{' | b'[' | b't' | b'f' | b'n' => self.other(edge, at, depth),
             _ => {
-                let end = skip::number(bytes, at)?;
+                let end = skip::number(self.bytes(), at)?;
                 self.note(Class::Number, edge.slot, at, end);
-                (Value::new(Kind::Number, Span::of_line(at, end)), end)
+                self.put(edge, Value::new(Kind::Number, Span::of_line(at, end)));
+                Some(end)
             }
+        }
+    }
+
+    /// Reads a container or a word behind a wanted key.
+    fn other(&mut self, edge: &Edge, at: usize, depth: u8) -> Option<usize> {
+        self.forget(edge);
+        let (value, behind) = match byte(self.bytes(), at) {
+            b'{' | b'[' => (Value::COMPOSITE, self.composite(edge, at, depth)?),
+            _ => self.word(edge.slot, at)?,
         };
         if let Some(slot) = edge.slot {
             self.record.values[slot] = value;
@@ -143,7 +198,6 @@ impl<'w, const OUTLINE: bool> Walk<'w, OUTLINE> {
     }
 
     /// Checks a value that nobody wants.
-    #[inline(always)]
     fn unwanted(&mut self, at: usize, depth: u8) -> Option<usize> {
         let end = skip::value(self.bytes(), at, depth)?;
         self.note(Class::Any(depth), None, at, end);
