@@ -95,32 +95,65 @@ impl Place {
         replace: bool,
         write: impl FnOnce(&mut StagedFile) -> Result<(), ColumnsError>,
     ) -> Result<PathBuf, StoreError> {
-        let dir = self.data_dir.join(dataset.directory(stream, time));
         let file_name = format!("{}-{name}.parquet", self.host);
-        let staged = self.data_dir.join(STAGE).join(format!("{}-{file_name}", dataset.name()));
-        let last = dir.join(&file_name);
-        self.stage(&staged, write)?;
-        let renamed = self.disk.make_dir(&dir).and_then(|()| {
-            if replace { self.disk.rename(&staged, &last) } else { self.disk.rename_new(&staged, &last) }
-        });
-        at(&last, renamed)?;
-        at(&dir, self.disk.sync_dir(&dir))?;
-        Ok(last)
+        let folder = self.data_dir.join(STAGE);
+        let staged = folder.join(format!("{}-{file_name}", dataset.name()));
+        at(&folder, self.disk.make_dir(&folder))?;
+        let mut file = self.written(&staged, write)?;
+        at(&staged, file.get_mut().sync_all())?;
+        drop(file);
+        self.moved(&staged, &self.data_dir.join(dataset.directory(stream, time)), &file_name, replace)
     }
 
-    fn stage(
+    /// Writes a file that is to be adopted later; its folder is there. It is not durable yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stage(
         &self,
         staged: &Path,
         write: impl FnOnce(&mut StagedFile) -> Result<(), ColumnsError>,
     ) -> Result<(), StoreError> {
-        let folder = self.data_dir.join(STAGE);
-        at(&folder, self.disk.make_dir(&folder))?;
+        self.written(staged, write).map(drop)
+    }
+
+    /// Names a staged file that is durable as [`Place::publish`] would have named it, replacing none.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing new stands under the final name.
+    pub fn adopt(
+        &self,
+        staged: &Path,
+        dataset: Dataset,
+        stream: &str,
+        time: TimeUs,
+        name: &str,
+    ) -> Result<PathBuf, StoreError> {
+        let dir = self.data_dir.join(dataset.directory(stream, time));
+        self.moved(staged, &dir, &format!("{}-{name}.parquet", self.host), false)
+    }
+
+    fn moved(&self, staged: &Path, dir: &Path, name: &str, replace: bool) -> Result<PathBuf, StoreError> {
+        let last = dir.join(name);
+        let renamed = self.disk.make_dir(dir).and_then(|()| {
+            if replace { self.disk.rename(staged, &last) } else { self.disk.rename_new(staged, &last) }
+        });
+        at(&last, renamed)?;
+        at(dir, self.disk.sync_dir(dir))?;
+        Ok(last)
+    }
+
+    fn written(
+        &self,
+        staged: &Path,
+        write: impl FnOnce(&mut StagedFile) -> Result<(), ColumnsError>,
+    ) -> Result<StagedFile, StoreError> {
         // What an earlier attempt left under this name is of no use.
         let _ = self.disk.unlink(staged);
         let mut file = BufWriter::new(at(staged, self.disk.create(staged))?);
         write(&mut file).map_err(|source| StoreError::Columns { path: staged.to_owned(), source })?;
         at(staged, file.flush())?;
-        at(staged, file.get_mut().sync_all())
+        Ok(file)
     }
 }
 

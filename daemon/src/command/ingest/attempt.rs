@@ -1,10 +1,10 @@
 //! All of a file or nothing: what is begun is written down first, and taken back if it does not come to
 //! its end.
 //!
-//! Rows are published file by file while a large input is still being read, so a reader may see a part of
-//! it for a while. If reading fails half-way, what was published is removed again. If the process dies, its
-//! note stays in the stage and the next `ingest` removes what the note speaks of. So a file that failed
-//! can be ingested again without being counted twice.
+//! Rows are staged while the input is being read: its content, and so its name, is known at its end. If
+//! reading fails half-way, what was staged is dropped. Then file by file is published. If the process dies
+//! meanwhile, its note stays in the stage and the next `ingest` removes what the note speaks of. So a file
+//! that failed can be ingested again without being counted twice.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ebbd_core::columns::Dataset;
 
+use super::staged::Stage;
 use crate::store::STAGE;
 use crate::sys::{Disk, RealDisk};
 
@@ -42,6 +43,10 @@ impl IngestLock {
         for note in notes(data_dir).map_err(|error| error.to_string())? {
             let removed = note.undo()?;
             eprintln!("ebbd ingest: an interrupted run had left {removed} files, they are removed");
+        }
+        let staged = Stage::open(data_dir)?.empty()?;
+        if staged > 0 {
+            eprintln!("ebbd ingest: an interrupted run had staged {staged} files, they are removed");
         }
         Ok(lock)
     }
@@ -73,27 +78,45 @@ pub(super) fn file_name(content: &str, number: u64) -> String {
     format!("{}{}-{number}", MARK.trim_start_matches('-'), short(content))
 }
 
-/// What lies under a data directory of a content.
-pub(super) struct Traces {
-    /// A file with minutes of it, of any host.
-    pub(super) earlier: Option<PathBuf>,
+/// Files of whatever was ingested into a data directory.
+pub(super) struct Traces(Vec<Trace>);
+
+struct Trace {
+    short: String,
+    number: u64,
+    path: PathBuf,
+    /// Minutes, not only what became of its lines.
+    has_minutes: bool,
+}
+
+impl Traces {
+    /// Looks for them.
+    ///
+    /// # Errors
+    /// A folder that can't be read, in words.
+    pub(super) fn read(data_dir: &Path) -> Result<Traces, String> {
+        let minutes = data_dir.join(Dataset::Minutes.name());
+        let found = files(data_dir).map_err(|error| error.to_string())?;
+        let trace = |(short, number, path): (String, u64, PathBuf)| {
+            let has_minutes = path.starts_with(&minutes);
+            Trace { short, number, path, has_minutes }
+        };
+        Ok(Traces(found.into_iter().map(trace).collect()))
+    }
+
     /// The next number that no name has.
-    pub(super) next_number: u64,
+    pub(super) fn next_number(&self) -> u64 {
+        self.0.iter().map(|trace| trace.number + 1).max().unwrap_or(1)
+    }
+
+    /// A file with minutes of this content, of any host.
+    pub(super) fn earlier(&self, content: &str) -> Option<PathBuf> {
+        let of_content = |trace: &&Trace| trace.has_minutes && trace.short == short(content);
+        self.0.iter().find(of_content).map(|trace| trace.path.clone())
+    }
 }
 
-/// Looks for a content.
-///
-/// # Errors
-/// A folder that can't be read, in words.
-pub(super) fn traces(data_dir: &Path, content: &str) -> Result<Traces, String> {
-    let found = files_of(data_dir, short(content)).map_err(|error| error.to_string())?;
-    let next_number = found.iter().map(|(number, _)| number + 1).max().unwrap_or(1);
-    let minutes = data_dir.join(Dataset::Minutes.name());
-    let earlier = found.into_iter().map(|(_, path)| path).find(|path| path.starts_with(&minutes));
-    Ok(Traces { earlier, next_number })
-}
-
-/// A file that is being ingested.
+/// A file whose rows are being published.
 pub(super) struct Attempt {
     data_dir: PathBuf,
     short: String,
@@ -144,8 +167,8 @@ impl Attempt {
     /// Something can't be removed, in words; the next `ingest` tries again.
     pub(super) fn undo(self) -> Result<usize, String> {
         let mut removed = 0;
-        for (number, path) in files_of(&self.data_dir, &self.short).map_err(|error| error.to_string())? {
-            if number >= self.first_number {
+        for (short, number, path) in files(&self.data_dir).map_err(|error| error.to_string())? {
+            if short == self.short && number >= self.first_number {
                 let gone = RealDisk
                     .unlink(&path)
                     .and_then(|()| path.parent().map_or(Ok(()), |d| RealDisk.sync_dir(d)));
@@ -175,23 +198,24 @@ fn notes(data_dir: &Path) -> io::Result<Vec<Attempt>> {
     Ok(RealDisk.list(&data_dir.join(STAGE))?.into_iter().filter_map(of).collect())
 }
 
-/// Published and staged files of a content, with their numbers.
-fn files_of(data_dir: &Path, short: &str) -> io::Result<Vec<(u64, PathBuf)>> {
+/// Published and staged files, each with the short hash of its content and its number.
+fn files(data_dir: &Path) -> io::Result<Vec<(String, u64, PathBuf)>> {
     let mut found = Vec::new();
     let roots = WRITTEN.map(Dataset::name).into_iter().chain([STAGE]);
     for root in roots {
         walk(&data_dir.join(root), 3, &mut |path| {
-            let number = path.file_name().and_then(|name| number_in(name.to_str()?, short));
-            found.extend(number.map(|number| (number, path)));
+            let parts = path.file_name().and_then(|name| parts(name.to_str()?));
+            found.extend(parts.map(|(short, number)| (short, number, path)));
         })?;
     }
     Ok(found)
 }
 
-/// `web-01-ingest-<short>-7.parquet` has number 7.
-fn number_in(name: &str, short: &str) -> Option<u64> {
+/// `web-01-ingest-0123456789ab-7.parquet` has this short hash and number 7.
+fn parts(name: &str) -> Option<(String, u64)> {
     let (head, number) = name.strip_suffix(".parquet")?.rsplit_once('-')?;
-    head.strip_suffix(short)?.ends_with(MARK).then(|| number.parse().ok())?
+    let (_, short) = head.rsplit_once(MARK)?;
+    (short.len() == SHORT).then_some((short.to_owned(), number.parse().ok()?))
 }
 
 fn walk(dir: &Path, depth: u32, visit: &mut dyn FnMut(PathBuf)) -> io::Result<()> {
@@ -225,18 +249,18 @@ mod tests {
     #[test]
     fn traces_of_a_content_are_found_by_name() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let none = traces(dir.path(), CONTENT).expect("nothing there");
-        assert!(none.earlier.is_none() && none.next_number == 1);
+        let none = Traces::read(dir.path()).expect("nothing there");
+        assert!(none.earlier(CONTENT).is_none() && none.next_number() == 1);
         let day = "minutes/stream=orders/date=2026-11-22";
-        put(dir.path(), &format!("{day}/web-01-00000007.parquet"));
+        put(dir.path(), &format!("{day}/web-01-00000017.parquet"));
         put(dir.path(), &format!("{day}/web-01-ingest-ffffffffffff-9.parquet"));
         put(dir.path(), "ledger/date=2026-11-22/web-01-ingest-0123456789ab-4.parquet");
-        let refused_before = traces(dir.path(), CONTENT).expect("listed");
-        assert!(refused_before.earlier.is_none() && refused_before.next_number == 5);
+        let refused_before = Traces::read(dir.path()).expect("listed");
+        assert!(refused_before.earlier(CONTENT).is_none() && refused_before.next_number() == 10);
         let name = file_name(CONTENT, 12);
         let path = put(dir.path(), &format!("{day}/other-host-{name}.parquet"));
-        let found = traces(dir.path(), CONTENT).expect("listed");
-        assert_eq!((found.earlier, found.next_number), (Some(path), 13));
+        let found = Traces::read(dir.path()).expect("listed");
+        assert_eq!((found.earlier(CONTENT), found.next_number()), (Some(path), 13));
     }
 
     #[test]
@@ -247,7 +271,7 @@ mod tests {
         let older = put(dir.path(), &format!("{day}/web-{}.parquet", file_name(CONTENT, 1)));
         let attempt = Attempt::begin(dir.path(), CONTENT, 2).expect("noted");
         let newer = put(dir.path(), &format!("{day}/web-{}.parquet", file_name(CONTENT, 2)));
-        let staged = put(dir.path(), &format!(".work/ledger-web-{}.parquet", file_name(CONTENT, 3)));
+        let staged = put(dir.path(), ".work/ingest/3.parquet");
         drop((attempt, lock));
         IngestLock::take(dir.path()).expect("free again");
         assert!(older.exists() && !newer.exists() && !staged.exists());

@@ -26,17 +26,15 @@ impl<R: Read> Blocks<R> {
         Blocks { input, limit, carry: Vec::new(), skipping: false, too_long: 0, over: false }
     }
 
-    /// The next block. The last line of the last one may lack its LF: it counts, too. Memory: a block and
-    /// the longest line allowed.
+    /// The next block, in the memory of `spent`, one that is not needed any more. The last line of the last
+    /// one may lack its LF: it counts, too. Memory: a block and the longest line allowed.
     ///
     /// # Errors
     /// Whatever the input says; then nothing more comes.
-    pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn next(&mut self, spent: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = spent;
         while !self.over {
-            let mut bytes = std::mem::take(&mut self.carry);
-            bytes.reserve_exact(BLOCK);
-            let got = self.input.by_ref().take(BLOCK as u64).read_to_end(&mut bytes)?;
-            self.over = got < BLOCK;
+            self.fill(&mut bytes)?;
             if self.skipping {
                 self.skip(&mut bytes);
             }
@@ -48,6 +46,27 @@ impl<R: Read> Blocks<R> {
             }
         }
         Ok(None)
+    }
+
+    /// The line without an end, and a block behind it. What was read before is written over: there is next
+    /// to nothing to clear.
+    fn fill(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let mut end = self.carry.len();
+        bytes.resize(end + BLOCK, 0);
+        bytes[..end].copy_from_slice(&self.carry);
+        self.carry.clear();
+        while !self.over && end < bytes.len() {
+            match self.input.read(&mut bytes[end..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                got => {
+                    let got = got?;
+                    self.over = got == 0;
+                    end += got;
+                }
+            }
+        }
+        bytes.truncate(end);
+        Ok(())
     }
 
     /// Lines given up for their length since this was last asked. Those that lie within a block are not
@@ -85,10 +104,11 @@ mod tests {
 
     fn cut(input: impl Read, limit: usize) -> (Vec<usize>, u64, usize) {
         let mut blocks = Blocks::new(input, limit);
-        let (mut lines, mut largest) = (Vec::new(), 0);
-        while let Some(bytes) = blocks.next().expect("readable") {
+        let (mut lines, mut largest, mut spent) = (Vec::new(), 0, Vec::new());
+        while let Some(bytes) = blocks.next(spent).expect("readable") {
             largest = largest.max(bytes.capacity());
             lines.extend(ebbd_core::decode::lines(&bytes).map(<[u8]>::len));
+            spent = bytes;
         }
         (lines, blocks.take_too_long(), largest)
     }

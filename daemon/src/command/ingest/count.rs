@@ -22,13 +22,14 @@ const SOURCE: SourceId = SourceId(0);
 /// Counts every line of a file and writes what it comes to.
 ///
 /// # Errors
-/// What can't be read or written, in words. What was written before stays: the caller takes it back.
-pub(super) fn take(job: &Job, source: &SourceSpec, input: Input, output: &mut Output) -> Result<(), String> {
+/// What can't be read or written, in words. What was staged before stays: the caller drops it.
+pub(super) fn take(job: &Job, source: &SourceSpec, input: &Input, output: &mut Output) -> Result<(), String> {
     let (bytes, bar) = input.unpacked()?;
     let mut blocks = Blocks::new(bytes, job.config.limits.core.line);
     let mut count = Count::new(job, source, output);
-    while let Some(bytes) = blocks.next().map_err(|error| input::trouble(&error, &bar))? {
-        count.block(bytes);
+    let mut spent = Vec::new();
+    while let Some(bytes) = blocks.next(spent).map_err(|error| input::trouble(&error, &bar))? {
+        spent = count.block(bytes);
         if count.uncut >= CUT_BYTES {
             count.cut()?;
         }
@@ -67,18 +68,21 @@ impl<'a> Count<'a> {
         }
     }
 
-    fn block(&mut self, bytes: Vec<u8>) {
+    /// Counts the lines of a block; gives its memory back.
+    fn block(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let length = bytes.len();
         self.end_offset += length as u64;
-        self.next_line += self.lane.consume(&Block {
+        let mut block = Block {
             bytes: Lease::owned(bytes),
             source: SOURCE,
             conn: ConnId(0),
             first_line: self.next_line,
             end_offset: self.end_offset,
             arrival: self.arrival,
-        });
+        };
+        self.next_line += self.lane.consume(&block);
         self.uncut += length;
+        std::mem::take(&mut *block.bytes)
     }
 
     fn cut(&mut self) -> Result<(), String> {

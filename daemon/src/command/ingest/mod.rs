@@ -11,6 +11,7 @@ mod known;
 mod output;
 mod report;
 mod route;
+mod staged;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use ebbd_core::model::StreamId;
 
 use super::{NO, OK, TROUBLE, USAGE};
 use crate::config::Config;
-use attempt::{Attempt, IngestLock};
+use attempt::{Attempt, IngestLock, Traces};
 use input::Input;
 use output::Output;
 use report::Report;
@@ -159,18 +160,25 @@ impl Job {
 
     /// All of a file or nothing: see [`Attempt`].
     fn take(&self, name: &str, path: &Path) -> Result<Report, String> {
-        let input = Input::open(name, path, &self.config.data_dir)?;
-        let traces = attempt::traces(&self.config.data_dir, input.content())?;
-        if let Some(earlier) = traces.earlier.filter(|_| !self.again) {
-            return Ok(Report::of_known_file(name, input.content(), earlier));
-        }
-        let attempt = Attempt::begin(&self.config.data_dir, input.content(), traces.next_number)?;
-        let mut output = Output::new(self, name, input.content(), traces.next_number);
+        let input = Input::open(name, path)?;
+        let traces = Traces::read(&self.config.data_dir)?;
+        let mut output = Output::new(self, name, traces.next_number())?;
         let taken = match &self.work {
-            Work::Lines(source) => count::take(self, source, input, &mut output),
-            Work::Table(stream) => table::take(self, *stream, input, &mut output),
+            Work::Lines(source) => count::take(self, source, &input, &mut output),
+            Work::Table(stream) => table::take(self, *stream, &input, &mut output),
         };
-        match taken {
+        let content = taken
+            .and_then(|()| input.content())
+            .map_err(|message| format!("{message}\nNothing of it was counted."))?;
+        match traces.earlier(&content).filter(|_| !self.again) {
+            Some(earlier) => Ok(Report::of_known_file(name, &content, earlier)),
+            None => self.publish(output, &content, traces.next_number()),
+        }
+    }
+
+    fn publish(&self, mut output: Output, content: &str, first_number: u64) -> Result<Report, String> {
+        let attempt = Attempt::begin(&self.config.data_dir, content, first_number)?;
+        match output.publish(content) {
             Ok(()) => attempt.finish().map(|()| output.into_report()),
             Err(message) => Err(match attempt.undo() {
                 Ok(_) => format!("{message}\nNothing of it was counted."),

@@ -1,7 +1,6 @@
 //! Rows into the datasets, and the account of what was written and what was left out.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ebbd_core::aggregate::Sample;
@@ -12,6 +11,7 @@ use ebbd_core::model::{Ledger, Mark, Minute, SealedMinute, StreamId, StreamSpec,
 
 use super::known::KnownMinutes;
 use super::report::Report;
+use super::staged::{Stage, Stamp};
 use super::{Job, attempt};
 use crate::commit::{RejectLog, Rejected};
 use crate::store::{Place, StagedFile, WRITER};
@@ -21,43 +21,63 @@ use crate::sys::{Clock, RealDisk, WallClock};
 pub(super) const SOURCE_NAME: &str = "ingest";
 /// Footer key: the whole hash of the file that the rows come from.
 const CONTENT: &str = "ebbd.content";
+/// Samples of refused lines that are kept until the file is known to be a new one.
+const MAX_SAMPLES: usize = 1000;
 
-/// Where one file's rows go.
+/// Where one file's rows go: to the stage, until its content is known.
 pub(super) struct Output {
     place: Place,
     streams: Arc<[StreamSpec]>,
     footer: Footer,
-    content: String,
+    stage: Stage,
+    stamp: Stamp,
+    staged: Vec<Staged>,
     number: u64,
     now: TimeUs,
     /// None with `--again`.
     known: Option<KnownMinutes>,
     rejects: Option<RejectLog>,
+    rejected: Vec<Rejected<'static>>,
     report: Report,
 }
 
+/// Where a staged file belongs.
+struct Staged {
+    number: u64,
+    dataset: Dataset,
+    stream: String,
+    time: TimeUs,
+}
+
 impl Output {
-    /// For the file `name` of this content; its files are numbered from `number` on.
-    pub(super) fn new(job: &Job, name: &str, content: &str, number: u64) -> Output {
-        let config = &job.config;
-        let more = [(WRITER, SOURCE_NAME), (CONTENT, content)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    /// For the file `name`; its files are numbered from `number` on.
+    ///
+    /// # Errors
+    /// The stage can't be made, in words.
+    pub(super) fn new(job: &Job, name: &str, number: u64) -> Result<Output, String> {
+        let (config, stamp) = (&job.config, Stamp::new());
+        let keys = [(WRITER, SOURCE_NAME), (CONTENT, stamp.blank())];
+        let more = keys.map(|(k, v)| (k.to_owned(), v.to_owned()));
         let footer = Footer {
             host: config.host.clone(),
             config: config.hash(),
             sequence: number,
             more: BTreeMap::from(more),
         };
-        Output {
+        Ok(Output {
             place: Place::new(Arc::new(RealDisk), &config.data_dir, &config.host),
             streams: Arc::clone(&config.streams),
             footer,
-            content: content.to_owned(),
+            stage: Stage::open(&config.data_dir)?,
+            stamp,
+            staged: Vec::new(),
             number,
             now: WallClock::new().now(),
             known: (!job.again).then(|| KnownMinutes::new(&config.data_dir, &config.streams)),
             rejects: config.rejects.map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us)),
-            report: Report::new(name, content),
-        }
+            rejected: Vec::new(),
+            report: Report::new(name),
+        })
     }
 
     /// When all lines of the file are said to have arrived: so the same file gives the same rows.
@@ -78,7 +98,7 @@ impl Output {
         self.report.left_out(&self.streams[stream.index()].name, minute, lines);
     }
 
-    /// Publishes minutes, but for those that the daemon has counted itself.
+    /// Stages minutes, but for those that the daemon has counted itself.
     ///
     /// # Errors
     /// What can't be written, in words.
@@ -95,14 +115,14 @@ impl Output {
         for ((stream, _), minutes) in days {
             let streams = Arc::clone(&self.streams);
             let (spec, time) = (&streams[stream.index()], minutes[0].minute.start());
-            self.publish(Dataset::Minutes, &spec.name, time, |footer, file| {
+            self.stage(Dataset::Minutes, &spec.name, time, |footer, file| {
                 write_minutes(spec, &minutes, footer, file).map(drop)
             })?;
         }
         Ok(())
     }
 
-    /// Publishes what became of every line.
+    /// Stages what became of every line.
     ///
     /// # Errors
     /// What can't be written, in words.
@@ -114,12 +134,12 @@ impl Output {
         }
         let (sources, bad_fields) = ([SOURCE_NAME.to_owned()], bad_field_names(&self.streams));
         let names = LedgerNames { sources: &sources, bad_fields: &bad_fields };
-        self.publish(Dataset::Ledger, "", self.now, |footer, file| {
+        self.stage(Dataset::Ledger, "", self.now, |footer, file| {
             write_ledger(ledger, names, footer, file).map(drop)
         })
     }
 
-    /// Publishes change markers that stood among the lines.
+    /// Stages change markers that stood among the lines.
     ///
     /// # Errors
     /// What can't be written, in words.
@@ -129,7 +149,7 @@ impl Output {
             days.entry(mark.at.utc_date()).or_default().push(mark);
         }
         for marks in days.into_values() {
-            self.publish(Dataset::Marks, "", marks[0].at, |footer, file| {
+            self.stage(Dataset::Marks, "", marks[0].at, |footer, file| {
                 write_marks(&marks, footer, file).map(drop)
             })?;
         }
@@ -139,15 +159,14 @@ impl Output {
     /// Keeps samples of refused lines, as the daemon does.
     pub(super) fn samples(&mut self, samples: &[Sample]) {
         samples.iter().for_each(|sample| self.report.example(sample));
-        if let Some(rejects) = &mut self.rejects {
-            let rejected = |sample: &Sample| Rejected {
-                at: sample.arrival.to_rfc3339(),
-                source: SOURCE_NAME,
-                reason: sample.reason.name(),
-                line: String::from_utf8_lossy(&sample.line).into_owned(),
-            };
-            rejects.add(self.now, &samples.iter().map(rejected).collect::<Vec<_>>());
-        }
+        let rejected = |sample: &Sample| Rejected {
+            at: sample.arrival.to_rfc3339(),
+            source: SOURCE_NAME,
+            reason: sample.reason.name(),
+            line: String::from_utf8_lossy(&sample.line).into_owned(),
+        };
+        let room = if self.rejects.is_some() { MAX_SAMPLES - self.rejected.len() } else { 0 };
+        self.rejected.extend(samples.iter().take(room).map(rejected));
     }
 
     /// Tells what was ignored or assumed.
@@ -155,7 +174,7 @@ impl Output {
         notes.iter().for_each(|note| self.report.note(note));
     }
 
-    fn publish(
+    fn stage(
         &mut self,
         dataset: Dataset,
         stream: &str,
@@ -163,12 +182,31 @@ impl Output {
         write: impl FnOnce(&Footer, &mut StagedFile) -> Result<(), ColumnsError>,
     ) -> Result<(), String> {
         self.footer.sequence = self.number;
-        let name = attempt::file_name(&self.content, self.number);
-        let published: Result<PathBuf, _> =
-            self.place.publish(dataset, stream, time, &name, false, |file| write(&self.footer, file));
-        let path = published.map_err(|error| format!("cannot write {error}; is there room on the disk?"))?;
+        let path = self.stage.path(self.number);
+        let written = self.place.stage(&path, |file| write(&self.footer, file));
+        written.map_err(|error| format!("cannot write {error}; is there room on the disk?"))?;
+        self.staged.push(Staged { number: self.number, dataset, stream: stream.to_owned(), time });
         self.number += 1;
-        self.report.file(path);
+        Ok(())
+    }
+
+    /// Moves everything to where it belongs, under names with this content's hash.
+    ///
+    /// # Errors
+    /// What can't be written or moved, in words; some of it may have been moved.
+    pub(super) fn publish(&mut self, content: &str) -> Result<(), String> {
+        self.report.content(content);
+        for staged in std::mem::take(&mut self.staged) {
+            let path = self.stage.path(staged.number);
+            self.stamp.put(&path, content)?;
+            let name = attempt::file_name(content, staged.number);
+            let moved = self.place.adopt(&path, staged.dataset, &staged.stream, staged.time, &name);
+            let moved = moved.map_err(|error| format!("cannot write {error}; is there room on the disk?"))?;
+            self.report.file(moved);
+        }
+        if let Some(rejects) = &mut self.rejects {
+            self.rejected.chunks(100).for_each(|some| rejects.add(self.now, some));
+        }
         Ok(())
     }
 

@@ -66,13 +66,18 @@ impl Extent {
 
 impl Report {
     /// Of a file of which nothing is known yet.
-    pub(super) fn new(file: &str, content: &str) -> Report {
-        Report { file: file.to_owned(), content: content.to_owned(), ..Report::default() }
+    pub(super) fn new(file: &str) -> Report {
+        Report { file: file.to_owned(), ..Report::default() }
     }
 
     /// Of a file that was ingested before.
     pub(super) fn of_known_file(file: &str, content: &str, earlier: PathBuf) -> Report {
-        Report { earlier: Some(earlier), ..Report::new(file, content) }
+        Report { earlier: Some(earlier), content: content.to_owned(), ..Report::new(file) }
+    }
+
+    /// The hash of the file's content, known at its end.
+    pub(super) fn content(&mut self, content: &str) {
+        self.content = content.to_owned();
     }
 
     /// Rows of a minute were written.

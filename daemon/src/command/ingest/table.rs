@@ -17,7 +17,7 @@ const BATCH_ROWS: usize = 1 << 19;
 ///
 /// # Errors
 /// A table that can't be read as one: every bad line by its number. What can't be written.
-pub(super) fn take(job: &Job, stream: StreamId, input: Input, output: &mut Output) -> Result<(), String> {
+pub(super) fn take(job: &Job, stream: StreamId, input: &Input, output: &mut Output) -> Result<(), String> {
     let spec = &job.config.streams[stream.index()];
     let table = read(job, spec, input)?;
     output.notes(&table.notes);
@@ -49,13 +49,13 @@ pub(super) fn take(job: &Job, stream: StreamId, input: Input, output: &mut Outpu
     output.ledger(&ledger)
 }
 
-fn read(job: &Job, spec: &StreamSpec, input: Input) -> Result<MinuteTable, String> {
+fn read(job: &Job, spec: &StreamSpec, input: &Input) -> Result<MinuteTable, String> {
     let (mut bytes, bar) = input.unpacked()?;
     let head = bytes.fill_buf().map_err(|error| input::trouble(&error, &bar))?;
     let table = if head.starts_with(b"PAR1") {
         // Parquet is read from its end: what may have been compressed is unpacked to a file first.
         let spooled = input::spooled(bytes, &job.config.data_dir);
-        let (file, _, _): (File, _, _) = spooled.map_err(|error| input::trouble(&error, &bar))?;
+        let file: File = spooled.map_err(|error| input::trouble(&error, &bar))?;
         read_table_parquet(spec, file).map_err(|error| error.to_string())
     } else {
         read_table_csv(spec, bytes).map_err(|error| error.to_string())
