@@ -164,6 +164,7 @@ impl CommitView for View {
         drop(seen);
         self.show_sources(committer);
         let counters = committer.aggregator.counters();
+        self.telemetry.committer.distinct_log_spills.raise_to(counters.distinct_log_spills);
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
             let watermark = committer.aggregator.watermark(StreamId(id));
             stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));

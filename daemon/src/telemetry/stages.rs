@@ -117,6 +117,8 @@ figures! {
         marks: Counter = "ebbd_committer_marks",
         /// Ledger entries that did not balance; anything but zero is a bug.
         unbalanced: Counter = "ebbd_committer_unbalanced_entries",
+        /// Times that the log of distinct values was full and was put into sketches early.
+        distinct_log_spills: Counter = "ebbd_committer_distinct_log_spills",
     }
 
     /// What the judge did.
