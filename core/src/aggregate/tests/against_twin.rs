@@ -1,5 +1,6 @@
 //! Random lines over random lanes, blocks and cuts give what the twin counts.
 
+use datasketches::hll::HllSketch;
 use proptest::prelude::*;
 
 use super::twin::Twin;
@@ -227,6 +228,27 @@ fn many_values_stay_within_the_sketch_error() {
     let story = Story { lines: lines.collect() };
     let fast = count_fast(&spec, &story, 3, 5, false);
     twin_of(&spec, &story).compare(&fast.minutes).unwrap();
+}
+
+#[test]
+fn the_log_of_distinct_values_is_bounded_and_outlives_a_restart() {
+    let mut bench = Bench::new();
+    bench.advance(0.0);
+    for part in 0..20 {
+        let order = |n: u32| {
+            let customer = part * 100 + n;
+            format!(r#"{{"ts":"{START}","status":"placed","customer":"c-{customer}"}}"#)
+        };
+        bench.send(0, START, &(0..100).map(order).collect::<Vec<_>>());
+        if part == 13 {
+            assert!(bench.aggregator.counters().distinct_log_spills > 0);
+            bench.restart();
+        }
+    }
+    let sealed = bench.advance(66.0).pop().unwrap();
+    let sketch = HllSketch::deserialize(sealed.rows.row(0).sketches.get(0)).unwrap();
+    assert_eq!((sealed.rows.len(), count(&sealed)), (1, 2_000));
+    assert!((sketch.estimate() / 2_000.0 - 1.0).abs() < 0.06, "{}", sketch.estimate());
 }
 
 #[test]
