@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -17,6 +17,10 @@ use crate::telemetry::Telemetry;
 const CONNECTIONS_MAX: usize = 64;
 /// Longest request, in bytes.
 const LINE_BYTES: u64 = 64 << 10;
+/// Of a longer request up to so many times that is taken and thrown away.
+const SKIPPED_MAX: usize = 16;
+/// Each of these has to come within this time.
+const SKIP_FOR: Duration = Duration::from_secs(1);
 /// A connection that asks nothing or takes no answer for this long is closed.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -90,7 +94,7 @@ impl Session {
             let text = super::value_of(&answer).to_string() + "\n";
             tokio::time::timeout(IDLE, output.write_all(text.as_bytes())).await??;
             if !whole {
-                return Ok(());
+                return skip_rest(&mut input, &mut line).await;
             }
         }
     }
@@ -120,6 +124,20 @@ impl Session {
             Err(_) => Answer::not_done("failed", "the daemon could not carry it out; see its log".to_owned()),
         }
     }
+}
+
+/// Takes the rest of a line that was too long: if the connection were closed before, its sender might
+/// fail to write and never see the answer. Not for ever, and no more than there is to skip.
+async fn skip_rest(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<()> {
+    for _ in 0..SKIPPED_MAX {
+        line.clear();
+        let mut bounded = (&mut *input).take(LINE_BYTES);
+        let read = tokio::time::timeout(SKIP_FOR, bounded.read_until(b'\n', line)).await??;
+        if read == 0 || line.ends_with(b"\n") {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn too_long() -> Answer {
