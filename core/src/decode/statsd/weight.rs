@@ -39,8 +39,9 @@ fn usual(value: &[u8], rate: &[u8]) -> Option<Weight> {
     (weight <= Weight::MAX_LINE.0).then_some(Weight(weight))
 }
 
+/// [`weight`] without the short way: what that is held to.
 #[inline(never)]
-fn exact(values: &str, rate: Option<&str>) -> Result<Weight, Reason> {
+pub(super) fn exact(values: &str, rate: Option<&str>) -> Result<Weight, Reason> {
     let mut sum = 0i128;
     for value in values.split(':') {
         sum += counter_value(value)?;
