@@ -82,7 +82,7 @@ impl Aggregator {
                 let rows = open.take_rows(state.shape, &mut state.series, &mut self.maker);
                 let (sources, completeness) = self.known_of(stream, minute, &open);
                 if !self.batch {
-                    open.earlier.extend(&rows);
+                    open.earlier.extend_judged(&rows);
                     self.streams[stream.index()].open.insert(minute, open);
                 }
                 if !rows.is_empty() {

@@ -76,7 +76,7 @@ pub struct SealedMinute {
     /// Rows sorted by key. In a revision above 0: only what is new.
     pub rows: SealedRows,
     /// Rows of this minute that were handed out before it was sealed (an orderly stop while it was
-    /// open). They are judged with `rows`, and never written again. Mostly empty.
+    /// open), without their sketches. They are judged with `rows`, and never written again. Mostly empty.
     pub earlier: SealedRows,
     /// What is believed to be missing.
     pub completeness: Completeness,
@@ -142,6 +142,15 @@ impl SealedRows {
             self.sketch_ends.push(self.sketch_bytes.len());
         }
         debug_assert_eq!(self.sums.len(), self.keys.len() * self.sums_per_row, "all rows have as many sums");
+    }
+
+    /// Adds these rows for the judge, who looks at no sketches: theirs are left out.
+    ///
+    /// # Panics
+    /// If a row has not as many sums as the first, or the first has sketches.
+    pub fn extend_judged(&mut self, rows: &SealedRows) {
+        let none = Sketches { bytes: &[], start: 0, ends: &[] };
+        self.extend(rows.iter().map(|row| RowView { sketches: none, ..row }));
     }
 
     /// How many rows there are.

@@ -94,6 +94,23 @@ fn open_rows_are_never_handed_out_twice() {
 }
 
 #[test]
+fn what_was_handed_out_early_is_judged_without_sketches() {
+    let mut bench = Bench::new();
+    for from in [0, 20, 40] {
+        bench.orders("web-1", from, from + 20);
+        let stopped = bench.aggregator.take_open_rows();
+        assert!(stopped[0].rows.iter().all(|row| !row.sketches.get(0).is_empty()));
+        if from == 20 {
+            bench.restart();
+        }
+    }
+    let sealed = bench.advance(66.0).into_iter().find(|sealed| sealed.minute == minute(0));
+    let sealed = sealed.expect("it is over");
+    assert_eq!((sealed.rows.len(), sealed.watched_count()), (0, 60));
+    assert!(sealed.earlier.iter().all(|row| row.sketches.is_empty()));
+}
+
+#[test]
 fn time_down_is_no_data_minute_by_minute() {
     let mut bench = Bench::new();
     bench.orders("web-1", 0, 60);
