@@ -1,6 +1,6 @@
 //! Writing the aggregator's state down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::aggregator::{Aggregator, StreamState};
@@ -15,7 +15,7 @@ use crate::model::{LedgerCounts, LedgerKey, Minute, Reason, RowView, SeriesKey, 
 /// The keys that are referred to, each once, by the place at which it was first met.
 #[derive(Default)]
 struct KeyList {
-    places: BTreeMap<Arc<SeriesKey>, u32>,
+    places: HashMap<Arc<SeriesKey>, u32, foldhash::quality::RandomState>,
     keys: Vec<Vec<String>>,
 }
 
