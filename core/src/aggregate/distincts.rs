@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use datasketches::hll::{Coupon, HllSketch, HllType, HllUnion};
 
-use super::sketch::{LG_K, SketchMaker, sketch_of};
+use super::sketch::{LG_K, SketchMaker};
 use crate::simd::prefetch;
 
 /// Bytes of a large sketch with some exceptions.
@@ -94,7 +94,7 @@ impl Distincts {
                 Some(sketch) => coupons[1].iter().for_each(|&coupon| sketch.update_with_coupon(coupon)),
                 None => match maker.distinct(coupons) {
                     Some(distinct) => kept.coupons.extend_from_slice(distinct),
-                    None => drop(self.sketches.insert(place, sketch_of(coupons))),
+                    None => drop(self.sketches.insert(place, maker.sketch(coupons))),
                 },
             }
             kept.starts.push(kept.coupons.len() as u32);

@@ -16,15 +16,21 @@ const HEAD: usize = 40;
 /// A nibble that stands for a value in the list of exceptions.
 const EXCEPTION: u8 = 15;
 
+/// Sums of 2^-value, exact: those of registers below 32 in 2^-31, those of the others in 2^-63. Whole
+/// numbers are added in a cycle each, and the library's fractions have room for the same digits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    low: u64,
+    high: u64,
+}
+
 /// The registers of one sketch after the other.
 #[derive(Debug)]
 pub(super) struct Registers {
     values: Box<[u8; REGISTERS]>,
+    sums: Sums,
     /// What is estimated so far, from what each change of a register said when it came.
     estimate: f64,
-    /// Sums of 2^-value over registers below 32 and over the others.
-    low: f64,
-    high: f64,
     /// What the library estimates when a set becomes registers.
     first_estimate: f64,
 }
@@ -34,41 +40,34 @@ impl Registers {
     pub(super) fn new(set_most: usize) -> Registers {
         Registers {
             values: Box::new([0; REGISTERS]),
+            sums: Sums::default(),
             estimate: 0.0,
-            low: 0.0,
-            high: 0.0,
             first_estimate: first_estimate(set_most + 1),
         }
     }
 
     /// Begins a sketch with the coupons of a set that has become too large.
-    pub(super) fn begin(&mut self, distinct: impl Iterator<Item = Coupon>) {
+    pub(super) fn begin(&mut self, distinct: &[Coupon]) {
         self.values.fill(0);
-        (self.low, self.high) = (REGISTERS as f64, 0.0);
-        distinct.for_each(|coupon| self.add(coupon));
+        self.sums = Sums { low: (REGISTERS as u64) << 31, high: 0 };
+        self.add(distinct);
         self.estimate = self.first_estimate;
     }
 
-    /// Adds a coupon.
-    #[inline]
-    pub(super) fn add(&mut self, coupon: Coupon) {
-        let bits = bits_of(coupon);
-        let (place, value) = (bits as usize % REGISTERS, (bits >> PLACE_BITS) as u8);
-        let old = self.values[place];
-        if value > old {
-            self.raise(place, old, value);
+    /// Adds coupons in the order in which they came.
+    pub(super) fn add(&mut self, coupons: &[Coupon]) {
+        let (mut sums, mut estimate) = (self.sums, self.estimate);
+        for &coupon in coupons {
+            let bits = bits_of(coupon);
+            let (place, value) = (bits as usize % REGISTERS, (bits >> PLACE_BITS) as u8);
+            let old = self.values[place];
+            if value > old {
+                estimate += REGISTERS as f64 / sums.total();
+                sums.swap(old, value);
+                self.values[place] = value;
+            }
         }
-    }
-
-    fn raise(&mut self, place: usize, old: u8, value: u8) {
-        self.estimate += REGISTERS as f64 / (self.low + self.high);
-        *self.sum_of(old) -= share(old);
-        *self.sum_of(value) += share(value);
-        self.values[place] = value;
-    }
-
-    fn sum_of(&mut self, value: u8) -> &mut f64 {
-        if value < 32 { &mut self.low } else { &mut self.high }
+        (self.sums, self.estimate) = (sums, estimate);
     }
 
     /// Appends the sketch in the compact format: nibbles above the least value, then exceptions.
@@ -79,7 +78,7 @@ impl Registers {
             || (0u32..).zip(self.values.iter()).filter(|(_, value)| **value - least >= EXCEPTION);
         out.reserve(HEAD + REGISTERS / 2);
         out.extend_from_slice(&[10, 1, 7, LG_K, 0, 8, least, 2]);
-        for figure in [self.estimate, self.low, self.high] {
+        for figure in [self.estimate, self.sums.low(), self.sums.high()] {
             out.extend_from_slice(&figure.to_le_bytes());
         }
         out.extend_from_slice(&at_least.to_le_bytes());
@@ -92,9 +91,39 @@ impl Registers {
     }
 }
 
-/// 2^-value.
-fn share(value: u8) -> f64 {
-    f64::from_bits((1023 - u64::from(value)) << 52)
+impl Sums {
+    /// A register of one value becomes one of a larger value, below 64.
+    #[inline]
+    fn swap(&mut self, old: u8, new: u8) {
+        if new < 32 {
+            self.low -= (1 << (31 - old)) - (1 << (31 - new));
+        } else {
+            self.swap_high(old, new);
+        }
+    }
+
+    /// One register in 2^32 or so.
+    #[cold]
+    fn swap_high(&mut self, old: u8, new: u8) {
+        match old {
+            0..32 => self.low -= 1 << (31 - old),
+            _ => self.high -= 1 << (63 - old),
+        }
+        self.high += 1 << (63 - new);
+    }
+
+    fn low(self) -> f64 {
+        self.low as f64 / (1u64 << 31) as f64
+    }
+
+    fn high(self) -> f64 {
+        self.high as f64 / (1u64 << 63) as f64
+    }
+
+    #[inline]
+    fn total(self) -> f64 {
+        self.low() + self.high()
+    }
 }
 
 /// What the library estimates when `count` coupons make it change to registers: it depends on their

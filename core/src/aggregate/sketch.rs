@@ -51,11 +51,21 @@ impl SketchMaker {
             None if self.distinct.is_empty() => {}
             None => append_small(&self.distinct, out),
             Some(behind) => {
-                self.registers.begin(self.distinct.iter().copied());
-                behind.into_iter().flatten().for_each(|&coupon| self.registers.add(coupon));
+                self.registers.begin(&self.distinct);
+                behind.into_iter().for_each(|coupons| self.registers.add(coupons));
                 self.registers.append(out);
             }
         }
+    }
+
+    /// The sketch of these coupons, to which more may come.
+    pub(super) fn sketch(&mut self, coupons: [&[Coupon]; 2]) -> HllSketch {
+        let mut bytes = Vec::new();
+        self.append(coupons, &mut bytes);
+        if bytes.is_empty() {
+            return empty_sketch();
+        }
+        HllSketch::deserialize(&bytes).expect("it is what the library writes, as its test says")
     }
 
     /// Collects each coupon once. When they become too many for a set: all that come behind.
@@ -81,9 +91,9 @@ impl SketchMaker {
         }
     }
 
-    /// Room for so many coupons, more than half of it free; its size as a power of two.
+    /// Room for so many coupons, three quarters of it free, so that few meet; its size as a power of two.
     fn clear_table(&mut self, all: usize) -> u32 {
-        let lg = (2 * all.min(SET_MOST + 1)).next_power_of_two().trailing_zeros();
+        let lg = (4 * all.min(SET_MOST + 1)).next_power_of_two().trailing_zeros();
         self.table.clear();
         self.table.resize(1 << lg, 0);
         lg
@@ -93,25 +103,31 @@ impl SketchMaker {
     fn look_up(&mut self, coupons: &[Coupon], lg: u32) -> Option<usize> {
         let (factor, shift) = (self.factor, 32 - lg);
         let table = &mut self.table[..1 << lg];
+        let mut count = self.distinct.len();
+        // Whether a coupon is new can't be foreseen: it is written in any case, and kept if it is.
+        let room = (count + coupons.len()).min(SET_MOST + 1);
+        self.distinct.resize(room, Coupon::from_value(0u64));
+        let distinct = &mut self.distinct[..room];
         for (at, &coupon) in coupons.iter().enumerate() {
             let bits = bits_of(coupon);
             let mut place = (bits.wrapping_mul(factor) >> shift) as usize;
             while table[place] != 0 && table[place] != bits {
                 place = (place + 1) & (table.len() - 1);
             }
-            if table[place] == 0 {
-                table[place] = bits;
-                self.distinct.push(coupon);
-                if self.distinct.len() > SET_MOST {
-                    return Some(at + 1);
-                }
+            distinct[count] = coupon;
+            count += usize::from(table[place] == 0);
+            table[place] = bits;
+            if count > SET_MOST {
+                return Some(at + 1);
             }
         }
+        self.distinct.truncate(count);
         None
     }
 }
 
-/// The library's sketch of these coupons.
+/// The library's sketch of these coupons: the oracle of those made here.
+#[cfg(test)]
 pub(super) fn sketch_of(coupons: [&[Coupon]; 2]) -> HllSketch {
     let mut sketch = empty_sketch();
     coupons.into_iter().flatten().for_each(|&coupon| sketch.update_with_coupon(coupon));
@@ -200,6 +216,7 @@ mod tests {
             prop_assert_eq!(bytes.len(), slow.serialize().len());
             let read = HllSketch::deserialize(&bytes).unwrap();
             prop_assert!(read == slow);
+            prop_assert!(SketchMaker::new(seed).sketch([one, two]) == slow);
             prop_assert_eq!(read.estimate(), slow.estimate());
         }
     }
