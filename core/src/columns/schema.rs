@@ -24,7 +24,7 @@ const ROW_GROUP_BYTES: usize = 64 << 20;
 pub(super) enum Kind {
     /// Timestamp in microseconds, UTC.
     Stamp,
-    /// String from a small set of values: dictionary.
+    /// String from a small set of values: dictionary, no statistics.
     Word,
     /// String, mostly different in every row.
     Text,
@@ -108,7 +108,9 @@ impl Layout {
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
 
-    /// How the file is written: zstd, version 1.0 pages, page statistics, sort order and footer keys.
+    /// How the file is written: zstd, version 1.0 pages, page statistics, sort order and footer keys. Words
+    /// have no statistics: every row's text would be compared twice, which is a sixth of what a row costs,
+    /// and rows are sorted by minute first, so next to every page has all words.
     pub(super) fn properties(&self, keys: Vec<KeyValue>) -> Result<WriterProperties, ColumnsError> {
         let sketches = zstd(SKETCH_ZSTD_LEVEL)?;
         let mut properties = WriterProperties::builder()
@@ -119,12 +121,14 @@ impl Layout {
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_sorting_columns(Some(self.sorting()))
             .set_key_value_metadata(Some(keys));
-        for column in self.columns.iter().filter(|c| c.kind == Kind::Sketch) {
+        for column in self.columns.iter().filter(|c| matches!(c.kind, Kind::Sketch | Kind::Word)) {
             let path = ColumnPath::from(column.name.as_str());
-            properties = properties
-                .set_column_compression(path.clone(), sketches)
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None);
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+            if column.kind == Kind::Sketch {
+                properties = properties
+                    .set_column_compression(path.clone(), sketches)
+                    .set_column_dictionary_enabled(path, false);
+            }
         }
         Ok(properties.build())
     }
