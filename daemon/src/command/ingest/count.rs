@@ -14,7 +14,7 @@ use super::input::{self, Input};
 use super::output::Output;
 
 /// The lane is cut after this many bytes (in tests at once, so that small files are cut, too).
-const CUT_BYTES: usize = if cfg!(test) { 1 } else { 16 << 20 };
+const CUT_BYTES: usize = if cfg!(test) { 1 } else { 64 << 20 };
 /// Rows are written when more cells than this wait.
 const MAX_CELLS: u64 = if cfg!(test) { 200 } else { 1 << 20 };
 const SOURCE: SourceId = SourceId(0);
