@@ -202,7 +202,7 @@ impl StreamState {
 
     fn merge_cells(&mut self, delta: &StreamDelta, work: &mut Work<'_>) {
         let shape = self.shape;
-        let mut places = Vec::with_capacity(delta.cells.len());
+        let mut places = Vec::with_capacity(delta.cells.len() * shape.distincts);
         let mut values = delta.values.chunks_exact(2 + shape.sums);
         for run in delta.cells.chunk_by(|a, b| a.minute == b.minute) {
             let at = self.minute(run[0].minute, &mut work.minutes);
@@ -218,10 +218,11 @@ impl StreamState {
                         work.refused.push(Refused { source, stream, sum, lines });
                     }
                 }
-                places.push((at as u32, (cell * shape.distincts) as u32));
+                let first = (cell * shape.distincts) as u32;
+                places.extend((first..first + shape.distincts as u32).map(|place| (at as u32, place)));
             }
         }
-        work.minutes.note(&delta.coupons, &places, shape.distincts as u32);
+        work.minutes.note(&delta.coupons, &places);
     }
 
     fn merge_events(&mut self, delta: &StreamDelta, work: &mut Work<'_>, tallies: &mut [Tally]) {
@@ -275,15 +276,14 @@ impl StreamState {
 }
 
 impl Touched {
-    /// Notes a delta's coupons. `places` are the minute and the first place of each of its cells.
-    fn note(&mut self, coupons: &[(u32, Coupon)], places: &[(u32, u32)], distincts: u32) {
+    /// Notes a delta's coupons. `places` are the minute and the place of each distinct of each of its cells.
+    fn note(&mut self, coupons: &[(u32, Coupon)], places: &[(u32, u32)]) {
         if let [(_, only)] = &mut self.minutes[..] {
-            let place = |at: u32| places[(at / distincts) as usize].1 + at % distincts;
-            return only.distincts.note_all(coupons, place);
+            return only.distincts.note_all(coupons, |at| places[at as usize].1);
         }
         for &(at, coupon) in coupons {
-            let (minute, first) = places[(at / distincts) as usize];
-            self.minutes[minute as usize].1.distincts.note(first + at % distincts, coupon);
+            let (minute, place) = places[at as usize];
+            self.minutes[minute as usize].1.distincts.note(place, coupon);
         }
     }
 }
