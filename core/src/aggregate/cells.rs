@@ -8,14 +8,18 @@ use std::sync::Arc;
 use datasketches::hll::Coupon;
 use hashbrown::HashTable;
 
-use super::coupon::{coupon, shuffled};
+use super::coupon::{coupon, coupon_of_word, shuffled};
 use super::delta::{CellKey, EventLog, IdEvent, StreamDelta};
+use super::lane::word;
 use super::stage::{Head, NOT_YET, Stage};
-use crate::decode::{Event, Place};
-use crate::intern::{Keyed, Rows, SeriesTable};
+use crate::decode::Event;
+use crate::intern::{Keyed, Rows, SeriesTable, Word};
 use crate::model::{Limits, MAX_CELL, Minute, SeriesId, SeriesKey, SourceId, StreamSpec};
 use crate::simd::prefetch;
 
+/// With so many series at most, all that counting touches is near anyway and nobody waits. Tests have few
+/// series and are to meet both ways.
+const NEAR: usize = if cfg!(test) { 5 } else { 4096 };
 /// Coupons a lane has room for per stream from the beginning.
 const COUPONS: usize = 1 << 14;
 /// Coupons that a lane keeps per stream before it drops repeated ones.
@@ -52,13 +56,14 @@ pub(super) struct LaneStream {
     keys: Vec<CellKey>,
     values: Vec<i64>,
     width: usize,
+    sums: usize,
     distincts: u32,
     coupons: Vec<(u32, Coupon)>,
     /// How many coupons are left before repeated ones are dropped.
     coupons_at_most: usize,
     events: EventLog,
     stage: Stage,
-    /// Coupons before this one have their cell; behind it they have the event that waits.
+    /// Coupons before this one have their cell; behind it, while events wait, they have the event.
     placed_coupons: usize,
 }
 
@@ -78,6 +83,7 @@ impl LaneStream {
             keys: Vec::new(),
             values: Vec::new(),
             width: 2 + stream.sums.len(),
+            sums: stream.sums.len(),
             distincts: stream.distincts.len() as u32,
             coupons: Vec::with_capacity(coupons),
             coupons_at_most: MOST_COUPONS,
@@ -94,6 +100,7 @@ impl LaneStream {
     }
 
     /// The series of a key and the sums that can't be kept for it.
+    #[inline(never)]
     pub(super) fn intern(&mut self, key: &impl Keyed) -> (SeriesId, u8) {
         let found = self.series.intern(key);
         self.adopt();
@@ -102,40 +109,97 @@ impl LaneStream {
 
     /// Counts an event, now or before [`LaneStream::settle`] is done. `refuse` gets the tally and the sum
     /// of an amount that can't be added.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(
         &mut self,
         event: &Event<'_>,
-        (minute, tally, source): (Minute, u32, SourceId),
+        at: (Minute, u32, SourceId),
         mut refuse: impl FnMut(u32, usize),
     ) {
+        if self.series.len() <= NEAR {
+            self.count_now(event, at, &mut refuse);
+        } else {
+            self.count_later(event, at, &mut refuse);
+        }
+    }
+
+    #[inline(always)]
+    fn count_now(
+        &mut self,
+        event: &Event<'_>,
+        (minute, tally, source): (Minute, u32, SourceId),
+        refuse: &mut impl FnMut(u32, usize),
+    ) {
+        let (series, refused_sums) = match self.series.find(self.series.tag(event)) {
+            Some(series) => (series, 0),
+            None => self.intern(event),
+        };
+        let cell = self.cell_of(CellKey { minute, series, source });
+        let Some(([events, weight], totals)) =
+            self.values[cell as usize * self.width..].split_first_chunk_mut()
+        else {
+            return;
+        };
+        *events += 1;
+        *weight = weight.saturating_add(event.weight().0);
+        for (sum, (total, amount)) in totals[..self.sums].iter_mut().zip(event.amounts()).enumerate() {
+            if let Some(amount) = amount
+                && (refused_sums >> sum & 1 == 1 || !add_within_range(total, amount.0))
+            {
+                refuse(tally, sum);
+            }
+        }
+        self.note_distincts(event, cell * self.distincts);
+    }
+
+    #[inline(never)]
+    fn count_later(
+        &mut self,
+        event: &Event<'_>,
+        (minute, tally, source): (Minute, u32, SourceId),
+        refuse: &mut impl FnMut(u32, usize),
+    ) {
         if self.stage.is_full() {
-            self.settle(source, &mut refuse);
+            self.settle(source, &mut *refuse);
+        }
+        if self.stage.is_empty() {
+            self.placed_coupons = self.coupons.len();
         }
         let waiting = self.stage.heads.len() as u32;
         let whole = self.stage.push(&self.series, event, minute, tally);
-        for distinct in 0..self.distincts {
-            let Place { whole, start, len } = event.distinct_place(distinct as usize);
-            if len > 0 {
-                let coupon = coupon(&whole[start..start + len]);
-                self.coupons.push((waiting << DISTINCT_BITS | distinct, coupon));
-            }
-        }
+        self.note_distincts(event, waiting << DISTINCT_BITS);
         if !whole {
-            self.look_up_whole(event, source, &mut refuse);
+            self.look_up_whole(event, source, refuse);
+        }
+    }
+
+    /// Notes the distinct values of an event down, with numbers from `first` on.
+    #[inline(always)]
+    fn note_distincts(&mut self, event: &Event<'_>, first: u32) {
+        for distinct in 0..self.distincts {
+            let coupon = match word(event.wide_distinct(distinct as usize)) {
+                Some(Word::EMPTY) => continue,
+                Some(word) => coupon_of_word(word),
+                None => match event.distinct(distinct as usize) {
+                    Some(value) => coupon(value),
+                    None => continue,
+                },
+            };
+            self.coupons.push((first + distinct, coupon));
         }
     }
 
     /// Counts all events that wait.
-    #[inline]
     pub(super) fn settle(&mut self, source: SourceId, mut refuse: impl FnMut(u32, usize)) {
-        if self.stage.is_empty() {
-            return;
+        if !self.stage.is_empty() {
+            self.find_series(&mut refuse);
+            self.find_cells(source);
+            self.add_up(&mut refuse);
+            self.stage.clear();
         }
-        self.find_series(&mut refuse);
-        self.find_cells(source);
-        self.add_up(&mut refuse);
-        self.stage.clear();
+        if self.coupons.len() >= self.coupons_at_most {
+            self.drop_repeated_coupons();
+        }
     }
 
     /// Logs an event that is counted only after deduplication.
@@ -166,7 +230,6 @@ impl LaneStream {
             self.epoch = 1;
         }
         self.index.clear();
-        self.placed_coupons = 0;
         self.coupons_at_most = MOST_COUPONS;
         StreamDelta {
             generation: self.generation,
@@ -262,19 +325,14 @@ impl LaneStream {
     fn find_cells(&mut self, source: SourceId) {
         for at in 0..self.stage.heads.len() {
             let Head { series, minute, .. } = self.stage.heads[at];
-            let slot = &self.slots.row(series.index())[0];
-            let cell = if slot.epoch == self.epoch && slot.minute == minute {
-                slot.cell
-            } else {
-                self.other_cell(CellKey { minute, series, source })
-            };
+            let cell = self.cell_of(CellKey { minute, series, source });
             self.stage.heads[at].cell = cell;
             prefetch(&self.values, cell as usize * self.width);
         }
     }
 
     fn add_up(&mut self, refuse: &mut impl FnMut(u32, usize)) {
-        let sums = self.width - 2;
+        let sums = self.sums;
         let mut amounts = self.stage.amounts();
         for head in &self.stage.heads {
             let values = &mut self.values[head.cell as usize * self.width..][..self.width];
@@ -292,13 +350,17 @@ impl LaneStream {
             let (waiting, distinct) = (*at >> DISTINCT_BITS, *at & ((1 << DISTINCT_BITS) - 1));
             *at = self.stage.heads[waiting as usize].cell * self.distincts + distinct;
         }
-        self.placed_coupons = self.coupons.len();
-        if self.coupons.len() >= self.coupons_at_most {
-            self.drop_repeated_coupons();
-        }
+    }
+
+    /// The cell of a series, made if there is none.
+    #[inline(always)]
+    fn cell_of(&mut self, key: CellKey) -> u32 {
+        let slot = self.slots.first(key.series.index());
+        if slot.epoch == self.epoch && slot.minute == key.minute { slot.cell } else { self.other_cell(key) }
     }
 
     /// The cell of a series that was last counted in another minute, or not since the cut.
+    #[inline(never)]
     fn other_cell(&mut self, key: CellKey) -> u32 {
         let slot = self.slots.row(key.series.index())[0];
         let (cell, first) = if slot.epoch != self.epoch {
@@ -341,7 +403,6 @@ impl LaneStream {
     fn drop_repeated_coupons(&mut self) {
         self.coupons.sort_unstable_by_key(|&(at, coupon)| (at, shuffled(coupon)));
         self.coupons.dedup();
-        self.placed_coupons = self.coupons.len();
         self.coupons_at_most = self.coupons_at_most.max(self.coupons.len() * 2);
     }
 }
@@ -368,12 +429,11 @@ pub(super) fn mixed(number: u64) -> u64 {
 
 /// Adds `amount` to `total` unless the total would leave ±(10^18 − 1); says whether it was added.
 pub(super) fn add_within_range(total: &mut i64, amount: i64) -> bool {
-    let sum = total.saturating_add(amount);
-    let fits = sum.abs() <= MAX_CELL;
-    if fits {
-        *total = sum;
+    match total.checked_add(amount).filter(|sum| (-MAX_CELL..=MAX_CELL).contains(sum)) {
+        Some(sum) => *total = sum,
+        None => return false,
     }
-    fits
+    true
 }
 
 #[cfg(test)]

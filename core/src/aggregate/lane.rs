@@ -6,7 +6,7 @@ use super::cells::LaneStream;
 use super::coupon::coupon;
 use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
 use super::tally::{Origins, Tallies, TallyKey};
-use crate::decode::{Block, Decoded, Decoder, Event, Lines, Place, SourceSpec};
+use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec, Wide};
 use crate::intern::{Keyed, Seeded, Word};
 use crate::model::{
     Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
@@ -32,8 +32,8 @@ struct Book {
     streams: Vec<LaneStream>,
     /// One per stream, for the block that is being read.
     windows: Vec<Window>,
-    /// The minute of the last event, and its begin.
-    last_minute: (TimeUs, Minute),
+    /// What the last event had.
+    run: Run,
     identity: Seeded,
     origins: Origins,
     tallies: Tallies,
@@ -68,7 +68,6 @@ impl Window {
     }
 
     /// Why an event that happened at `time` is refused.
-    #[inline(always)]
     fn misses(self, time: TimeUs) -> Option<Reason> {
         if time > self.latest {
             Some(Reason::InFuture)
@@ -77,6 +76,46 @@ impl Window {
         } else {
             None
         }
+    }
+}
+
+/// Events one after the other that have everything in common by which lines are tallied, as most have: one
+/// comparison of the time says that it is in the same minute and in its stream's window.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// From here on, and so long.
+    begin: TimeUs,
+    length_us: u64,
+    stream: StreamId,
+    origin: Word,
+    minute: Minute,
+    tally: u32,
+}
+
+impl Run {
+    /// That of no event.
+    const NONE: Run = Run {
+        begin: TimeUs(0),
+        length_us: 0,
+        stream: StreamId(0),
+        origin: Word::EMPTY,
+        minute: Minute(0),
+        tally: 0,
+    };
+
+    /// Events of one minute that are in the window.
+    fn new(stream: StreamId, origin: Word, minute: Minute, window: Window, tally: u32) -> Run {
+        let begin = minute.start().max(window.earliest);
+        let end = minute.start().0.saturating_add(MICROS_PER_MINUTE - 1).min(window.latest.0);
+        let length_us = end.checked_sub(begin.0).map_or(0, |length| (length + 1).max(0) as u64);
+        Run { begin, length_us, stream, origin, minute, tally }
+    }
+
+    #[inline(always)]
+    fn goes_on(&self, stream: StreamId, origin: Option<Word>, time: TimeUs) -> bool {
+        (time.0.wrapping_sub(self.begin.0) as u64) < self.length_us
+            && stream == self.stream
+            && origin == Some(self.origin)
     }
 }
 
@@ -91,18 +130,20 @@ impl Keyed for Event<'_> {
 
     #[inline(always)]
     fn dimension_word(&self, at: usize) -> Option<Word> {
-        word(self.dimension_place(at))
+        word(self.wide_dimension(at))
     }
 
     #[inline(always)]
     fn currency_word(&self, at: usize) -> Option<Word> {
-        word(self.currency_place(at))
+        word(self.wide_currency(at))
     }
 }
 
+/// The word of a value; `None` where only its text can tell.
 #[inline(always)]
-fn word(place: Place<'_>) -> Option<Word> {
-    Word::within(place.whole, place.start, place.len)
+pub(super) fn word(wide: Option<Wide<'_>>) -> Option<Word> {
+    let (bytes, length) = wide?;
+    Word::wide(bytes, length)
 }
 
 impl LaneCounter {
@@ -122,7 +163,7 @@ impl LaneCounter {
             streams: streams.iter().map(lane_stream).collect(),
             windows: Vec::with_capacity(streams.len()),
             specs: streams,
-            last_minute: (TimeUs(0), Minute(0)),
+            run: Run::NONE,
             identity: Seeded::new(seed),
             origins: Origins::new(sources.len(), limits.origins, seed),
             tallies: Tallies::new(),
@@ -156,14 +197,15 @@ impl LaneCounter {
         book.windows.clear();
         let window = |spec| Window::new(spec, block.arrival, book.unbounded_past);
         book.windows.extend(book.specs.iter().map(window));
+        book.run = Run::NONE;
         let decoder = &mut decoders[block.source.index()];
         let mut consumed = 0;
         let mut lines = Lines::new(&block.bytes);
         while let Some((line, decoded)) = decoder.next(&mut lines, block.arrival) {
             consumed += 1;
-            match &decoded {
-                Decoded::Event(event) => book.event(line, event, whence),
-                _ => book.other(line, decoded, whence),
+            match decoded {
+                Decoded::Event(event) => book.event(line, &event, whence),
+                other => book.other(line, other, whence),
             }
         }
         book.settle(block.source);
@@ -200,7 +242,7 @@ impl Book {
     /// A line that is no event that counts at once.
     fn other(&mut self, line: &[u8], decoded: Decoded<'_>, whence: Whence) {
         match decoded {
-            Decoded::Event(event) => self.event(line, &event, whence),
+            Decoded::Event(_) => unreachable!("events are counted where they are read"),
             Decoded::Mark(mark) => self.control("", Some(ControlKind::Mark(*mark)), whence),
             Decoded::Heartbeat(heartbeat) => {
                 let origin = heartbeat.origin.clone();
@@ -215,45 +257,52 @@ impl Book {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn event(&mut self, line: &[u8], event: &Event<'_>, whence: Whence) {
-        let stream = event.stream();
-        let origin = match event.origin_place() {
-            Place { len: 0, .. } => UNNAMED,
-            place => self.origins.intern(whence.source, word(place), || event.origin()),
-        };
-        if let Some(reason) = self.windows[stream.index()].misses(event.time()) {
-            return self.reject(line, reason, (origin, Some(stream)), whence);
+        let (stream, origin) = (event.stream(), word(event.wide_origin()));
+        if !self.run.goes_on(stream, origin, event.time()) {
+            let origin = origin.or_else(|| Word::of(event.origin()));
+            if let Err((reason, origin)) = self.run_of(event, origin, whence) {
+                return self.reject(line, reason, (origin, Some(stream)), whence);
+            }
         }
-        let minute = self.minute_of(event.time());
-        let key = TallyKey::new(whence.minute, (whence.source, origin), Some(stream), Some(minute));
-        let tally = self.tallies.event(key, whence.arrival, event.time());
+        let Run { minute, tally, .. } = self.run;
+        self.tallies.event(tally, event.time());
         for field in event.bad_fields() {
             self.tallies.bad(tally, field);
         }
-        if !self.streams[stream.index()].has_ids() {
-            self.count(event, minute, tally, whence);
-        } else {
-            self.log(event, minute, tally, whence);
-        }
-    }
-
-    /// The minute of an event: mostly that of the event before.
-    #[inline(always)]
-    fn minute_of(&mut self, time: TimeUs) -> Minute {
-        let (begin, _) = self.last_minute;
-        if time.0.wrapping_sub(begin.0) as u64 >= MICROS_PER_MINUTE as u64 {
-            self.last_minute = (time.minute().start(), time.minute());
-        }
-        self.last_minute.1
-    }
-
-    /// Adds an event to its cell, at the latest when the block is settled.
-    fn count(&mut self, event: &Event<'_>, minute: Minute, tally: u32, whence: Whence) {
         let Book { streams, specs, tallies, .. } = self;
-        let at = event.stream().index();
-        let refuse = |tally, sum: usize| tallies.bad(tally, &specs[at].sums[sum].name);
-        streams[at].count(event, (minute, tally, whence.source), refuse);
+        let lane = &mut streams[stream.index()];
+        if lane.has_ids() {
+            return self.log(event, minute, tally, whence);
+        }
+        // Counted at the latest when the block is settled.
+        let refuse = |tally, sum: usize| tallies.bad(tally, &specs[stream.index()].sums[sum].name);
+        lane.count(event, (minute, tally, whence.source), refuse);
+    }
+
+    /// Begins the run of an event, or says why the event is refused, and its origin.
+    fn run_of(
+        &mut self,
+        event: &Event<'_>,
+        word: Option<Word>,
+        whence: Whence,
+    ) -> Result<(), (Reason, OriginId)> {
+        let stream = event.stream();
+        let origin = self.origins.intern(whence.source, word, || event.origin());
+        let window = self.windows[stream.index()];
+        if let Some(reason) = window.misses(event.time()) {
+            return Err((reason, origin));
+        }
+        let minute = event.time().minute();
+        let key = TallyKey::new(whence.minute, (whence.source, origin), Some(stream), Some(minute));
+        let tally = self.tallies.at(key, whence.arrival);
+        // A run of nobody's: of a name that is too long for a word, or whose every line meets the limit.
+        self.run = match word {
+            Some(word) if origin != Origins::OTHER => Run::new(stream, word, minute, window, tally),
+            _ => Run { minute, tally, ..Run::NONE },
+        };
+        Ok(())
     }
 
     /// Counts the events of a block that still wait.
@@ -279,8 +328,7 @@ impl Book {
             }
             amount => amount.unwrap_or_default().0,
         });
-        let coupons =
-            (0..spec.distincts.len()).map(|at| event.distinct(at).map(|value| coupon(value.as_bytes())));
+        let coupons = (0..spec.distincts.len()).map(|at| event.distinct(at).map(coupon));
         lane.log(head, sums, coupons);
     }
 

@@ -79,8 +79,8 @@ impl Stage {
         let (tag, whole) = series.read_words(event, &mut self.words[at * width..][..width]);
         series.prefetch(tag);
         let mut amounts = 0;
-        for (sum, place) in self.amounts[at * self.sums..][..self.sums].iter_mut().enumerate() {
-            let amount = event.amount(sum);
+        let places = self.amounts[at * self.sums..][..self.sums].iter_mut();
+        for (sum, (place, amount)) in places.zip(event.amounts()).enumerate() {
             amounts |= u8::from(amount.is_some()) << sum;
             *place = amount.unwrap_or_default().0;
         }

@@ -30,6 +30,9 @@ struct OriginTable {
 }
 
 impl Origins {
+    /// The origin of those that met the limit.
+    pub(super) const OTHER: OriginId = OriginId(1);
+
     pub(super) fn new(sources: usize, limit: usize, seed: u64) -> Origins {
         let tables = std::iter::repeat_with(OriginTable::new).take(sources).collect();
         let mut origins = Origins { tagger: Tagger::new(seed), sources: tables, limit, cap_hits: 0 };
@@ -55,7 +58,7 @@ impl Origins {
         let known = table.index.find(self.tagger.tag(std::iter::once(word))).map(OriginId);
         if known.is_none() && table.names.len() >= self.limit + 2 {
             self.cap_hits += 1;
-            return OriginId(1);
+            return Origins::OTHER;
         }
         let origin = known.unwrap_or_else(|| self.insert(source, name()));
         self.sources[source.index()].last = (word, origin);
@@ -140,17 +143,26 @@ impl Tallies {
     }
 
     /// The tally of `key`, made if new; `arrival` is noted as a sign of life.
+    #[inline]
     pub(super) fn at(&mut self, key: TallyKey, arrival: TimeUs) -> u32 {
-        self.noted(key, arrival).0
+        let place = key.place();
+        let mut at = self.recent[place];
+        if self.entries.get(at as usize).is_none_or(|entry| entry.key != key) {
+            at = self.find_or_make(key, arrival);
+            self.recent[place] = at;
+        }
+        let entry = &mut self.entries[at as usize];
+        entry.first_arrival = entry.first_arrival.min(arrival);
+        entry.last_arrival = entry.last_arrival.max(arrival);
+        at
     }
 
-    /// The tally of `key`, in which one line is counted as an event that happened at `time`.
+    /// Counts one line of a tally as an event that happened at `time`.
     #[inline(always)]
-    pub(super) fn event(&mut self, key: TallyKey, arrival: TimeUs, time: TimeUs) -> u32 {
-        let (at, entry) = self.noted(key, arrival);
+    pub(super) fn event(&mut self, tally: u32, time: TimeUs) {
+        let entry = &mut self.entries[tally as usize];
         entry.events += 1;
         entry.latest_event = entry.latest_event.max(time);
-        at
     }
 
     /// Counts a field that could not be used. The name is copied only when it is new.
@@ -195,20 +207,6 @@ impl Tallies {
             }
         };
         self.entries.drain(..).zip(self.counts.drain(..)).map(whole).collect()
-    }
-
-    #[inline(always)]
-    fn noted(&mut self, key: TallyKey, arrival: TimeUs) -> (u32, &mut Entry) {
-        let place = key.place();
-        let mut at = self.recent[place];
-        if self.entries.get(at as usize).is_none_or(|entry| entry.key != key) {
-            at = self.find_or_make(key, arrival);
-            self.recent[place] = at;
-        }
-        let entry = &mut self.entries[at as usize];
-        entry.first_arrival = entry.first_arrival.min(arrival);
-        entry.last_arrival = entry.last_arrival.max(arrival);
-        (at, entry)
     }
 
     fn find_or_make(&mut self, key: TallyKey, arrival: TimeUs) -> u32 {

@@ -18,17 +18,9 @@ pub struct Event<'a> {
     pub(super) columns: &'a Columns,
 }
 
-/// A value where it stands: `whole[start..start + len]`, always inside `whole`. What lies around it may
-/// be read, too, so that a short value can be taken with one wide load.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The bytes among which it stands.
-    pub whole: &'a [u8],
-    /// Where it begins.
-    pub start: usize,
-    /// Its length in bytes.
-    pub len: usize,
-}
+/// Where a value begins, its first 16 bytes and whatever follows it there, and its length: a short value
+/// can be taken with one wide load.
+pub type Wide<'a> = (&'a [u8; 16], usize);
 
 impl<'a> Event<'a> {
     /// The stream it belongs to.
@@ -52,9 +44,10 @@ impl<'a> Event<'a> {
         self.text_at(DIMENSIONS_AT, i, CURRENCIES_AT)
     }
 
-    /// [`Event::dimension`] where it stands, as bytes.
-    pub fn dimension_place(&self, i: usize) -> Place<'a> {
-        self.place(self.span_at(DIMENSIONS_AT, i, CURRENCIES_AT))
+    /// [`Event::dimension`] where it stands; `None` where only that can tell.
+    #[inline(always)]
+    pub fn wide_dimension(&self, i: usize) -> Option<Wide<'a>> {
+        self.wide(&self.columns.spans[DIMENSIONS_AT..CURRENCIES_AT], i)
     }
 
     /// The amount of sum `i` in minor units; `None` if missing or bad.
@@ -62,14 +55,21 @@ impl<'a> Event<'a> {
         self.columns.amounts.get(i).copied().flatten()
     }
 
+    /// [`Event::amount`] of every sum that there may be.
+    #[inline(always)]
+    pub fn amounts(&self) -> &'a [Option<Money>] {
+        &self.columns.amounts
+    }
+
     /// The currency of sum `i`: three upper-case letters, or `""` if there is none or it is bad.
     pub fn currency(&self, i: usize) -> &'a str {
         self.text_at(CURRENCIES_AT, i, DISTINCTS_AT)
     }
 
-    /// [`Event::currency`] where it stands, as bytes.
-    pub fn currency_place(&self, i: usize) -> Place<'a> {
-        self.place(self.span_at(CURRENCIES_AT, i, DISTINCTS_AT))
+    /// [`Event::currency`] where it stands; `None` where only that can tell.
+    #[inline(always)]
+    pub fn wide_currency(&self, i: usize) -> Option<Wide<'a>> {
+        self.wide(&self.columns.spans[CURRENCIES_AT..DISTINCTS_AT], i)
     }
 
     /// The value of distinct `i`; `None` if missing, empty or bad.
@@ -78,9 +78,10 @@ impl<'a> Event<'a> {
         (!text.is_empty()).then_some(text)
     }
 
-    /// [`Event::distinct`] where it stands, as bytes; empty if there is none.
-    pub fn distinct_place(&self, i: usize) -> Place<'a> {
-        self.place(self.span_at(DISTINCTS_AT, i, ORIGIN_AT))
+    /// [`Event::distinct`] where it stands, empty if there is none; `None` where only that can tell.
+    #[inline(always)]
+    pub fn wide_distinct(&self, i: usize) -> Option<Wide<'a>> {
+        self.wide(&self.columns.spans[DISTINCTS_AT..ORIGIN_AT], i)
     }
 
     /// The sending host; `""` if unnamed.
@@ -88,9 +89,10 @@ impl<'a> Event<'a> {
         self.text_at(ORIGIN_AT, 0, IDS_AT)
     }
 
-    /// [`Event::origin`] where it stands, as bytes.
-    pub fn origin_place(&self) -> Place<'a> {
-        self.place(self.columns.spans[ORIGIN_AT])
+    /// [`Event::origin`] where it stands; `None` where only that can tell.
+    #[inline(always)]
+    pub fn wide_origin(&self) -> Option<Wide<'a>> {
+        self.wide(&self.columns.spans, ORIGIN_AT)
     }
 
     /// Part `i` of the event's identity, whole; `""` if missing.
@@ -125,21 +127,18 @@ impl<'a> Event<'a> {
 
     #[inline(always)]
     fn text(&self, span: Span) -> &'a str {
-        let (whole, start) = self.whole(span);
+        let start = span.start();
+        let (whole, start) =
+            if start >= ARENA { (self.arena, (start - ARENA) as usize) } else { (self.text, start as usize) };
         whole.get(start..start + span.len()).unwrap_or_default()
     }
 
+    /// The value of a span; `None` in the arena and at the very end of the text. One comparison tells both:
+    /// spans of the arena begin behind all text.
     #[inline(always)]
-    fn place(&self, span: Span) -> Place<'a> {
-        let (whole, start) = self.whole(span);
-        debug_assert!(start + span.len() <= whole.len(), "spans lie in their text");
-        Place { whole: whole.as_bytes(), start, len: span.len() }
-    }
-
-    /// The text in which a span lies, and where it begins there.
-    #[inline(always)]
-    fn whole(&self, span: Span) -> (&'a str, usize) {
-        let start = span.start();
-        if start >= ARENA { (self.arena, (start - ARENA) as usize) } else { (self.text, start as usize) }
+    fn wide(&self, spans: &[Span], i: usize) -> Option<Wide<'a>> {
+        let text = &self.text.as_bytes()[..self.text.len().min(ARENA as usize)];
+        let (start, len) = spans.get(i).map(|span| (span.start() as usize, span.len()))?;
+        Some((text.get(start..start + 16)?.first_chunk()?, len))
     }
 }

@@ -39,7 +39,7 @@ use templates::{Hit, Templates};
 use usual::LastMinute;
 
 pub use block::Block;
-pub use event::{Event, Place};
+pub use event::{Event, Wide};
 pub use format::Format;
 pub use lines::{Lines, lines};
 pub use source::SourceSpec;

@@ -12,8 +12,7 @@ const FIRST: usize = 16;
 /// next growth.
 const BROUGHT: usize = 8;
 
-/// Ids by tag. An entry is a tag whose lowest 32 bits are the id + 1, its halves as they stand in a number,
-/// lower one first; 0 is a free place.
+/// Ids by tag. An entry is the id + 1 and the tag; 0 is a free place.
 #[derive(Debug)]
 pub(crate) struct TagIndex {
     entries: Entries,
@@ -47,9 +46,9 @@ impl TagIndex {
     /// Asks for the memory in which [`TagIndex::find`] will look.
     #[inline(always)]
     pub(crate) fn prefetch(&self, tag: Tag) {
-        prefetch(&self.entries.all, self.entries.home(tag.high()));
+        prefetch(&self.entries.all, self.entries.home(tag));
         if !self.old.all.is_empty() {
-            prefetch(&self.old.all, self.old.home(tag.high()));
+            prefetch(&self.old.all, self.old.home(tag));
         }
     }
 
@@ -68,7 +67,7 @@ impl TagIndex {
         if self.brought >= self.old.all.len() {
             self.old = Entries::default();
         }
-        self.entries.place([tag.low() >> 32 << 32 | u64::from(id + 1), tag.high()]);
+        self.entries.place([u64::from(id + 1), tag.0]);
     }
 }
 
@@ -78,20 +77,20 @@ impl Entries {
     }
 
     #[inline(always)]
-    fn home(&self, high: u64) -> usize {
-        (high >> self.shift) as usize
+    fn home(&self, tag: Tag) -> usize {
+        (tag.0 >> self.shift) as usize
     }
 
     #[inline(always)]
     fn find(&self, tag: Tag) -> Option<u32> {
-        let mut at = self.home(tag.high());
+        let mut at = self.home(tag);
         loop {
-            let [low, high] = self.all[at & (self.all.len() - 1)];
-            if low == 0 {
+            let [next_id, known] = self.all[at & (self.all.len() - 1)];
+            if next_id == 0 {
                 return None;
             }
-            if high == tag.high() && (low ^ tag.low()) >> 32 == 0 {
-                return Some(low as u32 - 1);
+            if known == tag.0 {
+                return Some((next_id - 1) as u32);
             }
             at += 1;
         }
@@ -99,7 +98,7 @@ impl Entries {
 
     fn place(&mut self, entry: [u64; 2]) {
         let mask = self.all.len() - 1;
-        let mut at = self.home(entry[1]);
+        let mut at = self.home(Tag(entry[1]));
         while self.all[at & mask][0] != 0 {
             at += 1;
         }
@@ -124,17 +123,16 @@ mod tests {
             let mut index = TagIndex::new();
             let mut plain = HashMap::new();
             for (at, (home, rest)) in tags.into_iter().enumerate() {
-                let tag = Tag(u128::from(home) << 122 | u128::from(rest) << 40 | at as u128);
-                let key = tag.0 >> 32;
-                prop_assert_eq!(index.find(tag), plain.get(&key).copied());
-                if let std::collections::hash_map::Entry::Vacant(place) = plain.entry(key) {
+                let tag = Tag(u64::from(home) << 58 | u64::from(rest));
+                prop_assert_eq!(index.find(tag), plain.get(&tag.0).copied());
+                if let std::collections::hash_map::Entry::Vacant(place) = plain.entry(tag.0) {
                     place.insert(at as u32);
                     index.insert(tag, at as u32);
                 }
                 index.prefetch(tag);
             }
             for (key, id) in plain {
-                prop_assert_eq!(index.find(Tag(key << 32)), Some(id));
+                prop_assert_eq!(index.find(Tag(key)), Some(id));
             }
         }
     }

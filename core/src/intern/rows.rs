@@ -29,6 +29,12 @@ impl<T: Clone> Rows<T> {
         &self.pieces[at / PIECE][at % PIECE * self.width..][..self.width]
     }
 
+    /// The first value of the row at `at`.
+    #[inline(always)]
+    pub(crate) fn first(&self, at: usize) -> &T {
+        &self.pieces[at / PIECE][at % PIECE * self.width]
+    }
+
     /// The row at `at`.
     #[inline(always)]
     pub(crate) fn row_mut(&mut self, at: usize) -> &mut [T] {
@@ -81,6 +87,7 @@ mod tests {
         for at in [0, 1, PIECE - 1, PIECE, 2 * PIECE + 4] {
             rows.prefetch(at);
             assert_eq!(rows.row(at), [at as u32, at as u32 + 1, at as u32 + 2]);
+            assert_eq!(*rows.first(at), at as u32);
         }
         rows.row_mut(PIECE)[1] = 7;
         assert_eq!(rows.row(PIECE)[1], 7);

@@ -20,13 +20,13 @@ pub trait Keyed {
     /// The currency of the sum at `at`, in the stream's order.
     fn currency(&self, at: usize) -> &str;
 
-    /// The word of the dimension at `at`; `None` if it is too long for one.
+    /// The word of the dimension at `at`; `None` where only the text can tell.
     #[inline(always)]
     fn dimension_word(&self, at: usize) -> Option<Word> {
         Word::of(self.dimension(at))
     }
 
-    /// The word of the currency at `at`; `None` if it is too long for one.
+    /// The word of the currency at `at`; `None` where only the text can tell.
     #[inline(always)]
     fn currency_word(&self, at: usize) -> Option<Word> {
         Word::of(self.currency(at))
@@ -135,23 +135,36 @@ impl SeriesTable {
     /// that stands for them, and whether they say all of the key: no text is too long for a word.
     #[inline(always)]
     pub fn read_words(&self, key: &impl Keyed, words: &mut [Word]) -> (Tag, bool) {
-        let (dimensions, currencies) = words.split_at_mut(self.dimensions.len());
-        let (mut sum, mut whole) = (0u128, true);
-        for (at, place) in dimensions.iter_mut().enumerate() {
-            *place = key.dimension_word(at).unwrap_or_else(|| {
-                whole = false;
-                self.tagger.long(key.dimension(at))
-            });
-            sum = sum.wrapping_add(self.tagger.product(at, *place));
+        let mut whole = true;
+        let tag = self.each_word(key, |at, word| {
+            words[at] = word;
+            whole &= word.is_text();
+        });
+        (tag, whole)
+    }
+
+    /// The tag that stands for `key`.
+    #[inline(always)]
+    pub fn tag(&self, key: &impl Keyed) -> Tag {
+        self.each_word(key, |_, _| {})
+    }
+
+    /// Gives every word of `key` with its place; returns the tag that stands for them.
+    #[inline(always)]
+    fn each_word(&self, key: &impl Keyed, mut give: impl FnMut(usize, Word)) -> Tag {
+        let (dimensions, words) = (self.dimensions.len(), self.words());
+        let (keys, mut sum) = (self.tagger.keys(words), 0u128);
+        for (at, pair) in keys[..dimensions].iter().enumerate() {
+            let word = key.dimension_word(at).unwrap_or_else(|| self.tagger.word(key.dimension(at)));
+            sum = sum.wrapping_add(Tagger::product(pair, word));
+            give(at, word);
         }
-        for (at, place) in currencies.iter_mut().enumerate() {
-            *place = key.currency_word(at).unwrap_or_else(|| {
-                whole = false;
-                self.tagger.long(key.currency(at))
-            });
-            sum = sum.wrapping_add(self.tagger.product(self.dimensions.len() + at, *place));
+        for (at, pair) in keys[dimensions..].iter().enumerate() {
+            let word = key.currency_word(at).unwrap_or_else(|| self.tagger.word(key.currency(at)));
+            sum = sum.wrapping_add(Tagger::product(pair, word));
+            give(dimensions + at, word);
         }
-        (self.tagger.spread(sum), whole)
+        self.tagger.spread(sum)
     }
 
     /// The series with this tag, if its key is known. All its amounts can be kept.

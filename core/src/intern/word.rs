@@ -26,36 +26,48 @@ const TEXT_BITS: [(u64, u64); 16] = {
 };
 
 impl Word {
+    /// The word of the empty text.
+    pub const EMPTY: Word = Word { low: 0, high: 0 };
     /// Longest text that a word holds.
     pub const BYTES: usize = 15;
 
     /// The word of a text; `None` if it is too long for one.
     #[inline]
     pub fn of(text: &str) -> Option<Word> {
-        Word::within(text.as_bytes(), 0, text.len())
+        if text.len() > Word::BYTES {
+            return None;
+        }
+        let (low, high) = short(text.as_bytes());
+        Some(Word { low, high: high | (text.len() as u64) << 56 })
     }
 
-    /// The word of the `length` bytes from `start` of `bytes`; `None` if that is too long for one. Where
-    /// 16 bytes can be read from `start` on, they are read at once and the length is no branch.
-    ///
-    /// # Panics
-    /// If `bytes` ends before them.
+    /// The word of the first `length` of these bytes; `None` if that is too long for one. The length is
+    /// no branch.
     #[inline(always)]
-    pub fn within(bytes: &[u8], start: usize, length: usize) -> Option<Word> {
+    pub fn wide(bytes: &[u8; 16], length: usize) -> Option<Word> {
         let (low_bits, high_bits) = *TEXT_BITS.get(length)?;
-        let (low, high) = match bytes.get(start..start + 16).and_then(<[u8]>::first_chunk::<16>) {
-            Some(&[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]) => (
-                u64::from_le_bytes([a, b, c, d, e, f, g, h]) & low_bits,
-                u64::from_le_bytes([i, j, k, l, m, n, o, p]) & high_bits,
-            ),
-            None => short(&bytes[start..start + length]),
-        };
-        Some(Word { low, high: high | (length as u64) << 56 })
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+        Some(Word {
+            low: u64::from_le_bytes([a, b, c, d, e, f, g, h]) & low_bits,
+            high: u64::from_le_bytes([i, j, k, l, m, n, o, p]) & high_bits | (length as u64) << 56,
+        })
+    }
+
+    /// A text's bytes as two numbers, and how many they are. Not of words that stand for longer texts.
+    #[inline(always)]
+    pub fn numbers(self) -> (u64, u64, u64) {
+        (self.low, self.high & u64::MAX >> 8, self.high >> 56)
     }
 
     /// A word that stands for a long text, by 120 of the bits of its hash.
     pub(super) fn stand_in([low, high]: [u64; 2]) -> Word {
         Word { low, high: high | LONG << 56 }
+    }
+
+    /// Whether it is a text and not something that stands for one.
+    #[inline(always)]
+    pub(super) fn is_text(self) -> bool {
+        self.high < LONG << 56
     }
 
     /// Its bytes: the text, zeros, the length.
@@ -76,7 +88,6 @@ impl Word {
 }
 
 /// At most 15 bytes as a number, where nothing behind them can be read: two loads that may overlap.
-#[cold]
 fn short(text: &[u8]) -> (u64, u64) {
     let length = text.len();
     let number = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
@@ -101,13 +112,16 @@ mod tests {
         for length in 0..=Word::BYTES {
             for start in 0..=text.len() - length {
                 let part = &text[start..start + length];
-                let word = Word::within(text.as_bytes(), start, length).unwrap();
+                let word = Word::of(part).unwrap();
                 assert_eq!(Word::text(&word.bytes()), Some(part));
-                assert_eq!(Some(word), Word::of(part), "{part:?}");
+                if let Some(bytes) = text.as_bytes()[start..].first_chunk() {
+                    assert_eq!(Word::wide(bytes, length), Some(word), "{part:?}");
+                }
             }
         }
         assert_eq!(Word::of(""), Some(Word::default()));
         assert_eq!(Word::of(&text[..16]), None);
+        assert_eq!(Word::wide(b"0123456789abcdef", 16), None);
         assert_ne!(Word::of("a\0"), Word::of("a"));
         assert_eq!(Word::text(&Word::stand_in([1, 2]).bytes()), None);
         assert_ne!(Word::stand_in([1, 2]), Word::stand_in([1, 3]));
