@@ -80,6 +80,7 @@ fn later_passes(mut lane: LaneCounter, line: impl Fn(usize) -> String) -> u64 {
     let pass = |lane: &mut LaneCounter, number: u64| {
         let block = Block {
             end_offset: number * bytes.len() as u64,
+            check: number as u32,
             bytes: Lease::owned(bytes.clone()),
             source: SourceId(0),
             conn: ConnId(1),

@@ -78,7 +78,7 @@ fn blocks(text: &[u8], arrival: TimeUs) -> Vec<Block> {
         at += whole;
         let lines = count_lines(&bytes);
         let (source, conn, end_offset) = (SourceId(0), ConnId(1), at as u64);
-        blocks.push(Block { bytes, source, conn, first_line, end_offset, arrival });
+        blocks.push(Block { bytes, source, conn, first_line, end_offset, check: 0, arrival });
         first_line += lines;
     }
     blocks

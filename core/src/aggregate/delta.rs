@@ -137,6 +137,10 @@ pub struct Position {
     pub next_line: u64,
     /// Byte offset behind the last of them.
     pub end_offset: u64,
+    /// What its source said of the bytes up to there: see [`Block::check`](crate::decode::Block::check).
+    pub check: u32,
+    /// How many of them were refused.
+    pub rejected: u64,
 }
 
 /// A control record and whence it came.
@@ -168,6 +172,10 @@ pub struct Sample {
     pub reason: Reason,
     /// The declared source.
     pub source: SourceId,
+    /// The connection, file or socket.
+    pub conn: ConnId,
+    /// Its number on its connection, from 1.
+    pub number: u64,
     /// When it arrived.
     pub arrival: TimeUs,
     /// The beginning of the line, at most [`Sample::BYTES`].

@@ -9,8 +9,9 @@ use super::tally::{Origins, Tallies, TallyKey};
 use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec, Wide};
 use crate::intern::{Keyed, Seeded, Word};
 use crate::model::{
-    Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
+    ConnId, Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
 };
+use crate::simd::count_lines;
 
 /// A lane that met the series limit forgets its series after this long, so that live ones find room.
 const FORGET_AFTER_US: i64 = 10 * MICROS_PER_MINUTE;
@@ -41,6 +42,8 @@ struct Book {
     controls: Vec<Control>,
     samples: Vec<Sample>,
     sampled: [u8; Reason::ALL.len()],
+    /// Lines of the block that is being read that were refused.
+    rejected: u64,
     unbounded_past: bool,
     latest_arrival: TimeUs,
     forgot_at: TimeUs,
@@ -171,6 +174,7 @@ impl LaneCounter {
             controls: Vec::new(),
             samples: Vec::new(),
             sampled: [0; Reason::ALL.len()],
+            rejected: 0,
             unbounded_past: false,
             latest_arrival: TimeUs(i64::MIN),
             forgot_at: TimeUs(i64::MIN),
@@ -199,6 +203,7 @@ impl LaneCounter {
         book.windows.extend(book.specs.iter().map(window));
         book.run = Run::NONE;
         let decoder = &mut decoders[block.source.index()];
+        let sampled = book.samples.len();
         let mut consumed = 0;
         let mut lines = Lines::new(&block.bytes);
         while let Some((line, decoded)) = decoder.next(&mut lines, block.arrival) {
@@ -209,6 +214,7 @@ impl LaneCounter {
             }
         }
         book.settle(block.source);
+        number_samples(&mut book.samples[sampled..], block);
         book.moved(block, consumed);
         consumed
     }
@@ -344,11 +350,19 @@ impl Book {
     fn reject(&mut self, line: &[u8], reason: Reason, whose: (OriginId, Option<StreamId>), whence: Whence) {
         let tally = self.tally_of(whose, whence);
         self.tallies.reject(tally, reason);
+        self.rejected += 1;
         let taken = &mut self.sampled[reason as usize];
         if *taken < Sample::PER_REASON {
             *taken += 1;
-            let line = line[..line.len().min(Sample::BYTES)].into();
-            self.samples.push(Sample { reason, source: whence.source, arrival: whence.arrival, line });
+            self.samples.push(Sample {
+                reason,
+                source: whence.source,
+                conn: ConnId(0),
+                // Where it is for now: see `number_samples`.
+                number: line.as_ptr() as u64,
+                arrival: whence.arrival,
+                line: line[..line.len().min(Sample::BYTES)].into(),
+            });
         }
     }
 
@@ -360,6 +374,7 @@ impl Book {
     /// Notes how far a connection was read; consecutive blocks make one position.
     fn moved(&mut self, block: &Block, lines: u64) {
         let next_line = block.first_line + lines;
+        let rejected = std::mem::take(&mut self.rejected);
         let follows = |position: &&mut Position| {
             position.source == block.source
                 && position.conn == block.conn
@@ -369,6 +384,8 @@ impl Book {
         if let Some(position) = self.positions.iter_mut().rev().take(64).find(follows) {
             position.next_line = next_line;
             position.end_offset = block.end_offset;
+            position.check = block.check;
+            position.rejected += rejected;
             return;
         }
         self.positions.push(Position {
@@ -377,6 +394,8 @@ impl Book {
             first_line: block.first_line,
             next_line,
             end_offset: block.end_offset,
+            check: block.check,
+            rejected,
         });
     }
 
@@ -394,5 +413,15 @@ impl Book {
             self.origins.forget();
             self.forgot_at = self.latest_arrival;
         }
+    }
+}
+
+/// Gives the samples of a block their connection and, instead of the place in memory, the line's number. The
+/// lines before it are counted for the few samples only, not while all lines are read.
+fn number_samples(samples: &mut [Sample], block: &Block) {
+    for sample in samples {
+        let before = (sample.number as usize).wrapping_sub(block.bytes.as_ptr() as usize);
+        sample.conn = block.conn;
+        sample.number = block.first_line + block.bytes.get(..before).map_or(0, count_lines);
     }
 }

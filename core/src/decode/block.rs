@@ -17,6 +17,9 @@ pub struct Block {
     pub first_line: u64,
     /// Byte offset behind the block's last byte on its connection or file.
     pub end_offset: u64,
+    /// What the source wants to be told again once all up to the block's end is counted, say a checksum of
+    /// the bytes so far; 0 if nothing. It means nothing to whoever counts.
+    pub check: u32,
     /// When it was received, by the daemon's clock.
     pub arrival: TimeUs,
 }

@@ -64,6 +64,7 @@ fn blocks(shape: &[(u64, usize)]) -> Vec<(usize, Block)> {
             conn: ConnId(1),
             first_line: line,
             end_offset: offset,
+            check: 0,
             arrival: NOW,
         };
         line += lines;

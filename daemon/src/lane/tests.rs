@@ -30,6 +30,7 @@ fn block(bytes: &[u8]) -> Block {
         conn: ConnId(1),
         first_line: 1,
         end_offset: bytes.len() as u64,
+        check: 0,
         arrival: TimeUs(0),
     }
 }

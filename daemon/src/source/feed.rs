@@ -138,6 +138,7 @@ impl Feed {
             conn: origin.conn,
             first_line: origin.first_line,
             end_offset: origin.end_offset,
+            check: 0,
             arrival: origin.arrival,
         };
         if !self.push(block, patience) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::decode::{Block, Format, SourceSpec};
 use crate::model::{
-    ConnId, Limits, MICROS_PER_MINUTE, MICROS_PER_SECOND, Minute, SealedMinute, SourceId, StreamId,
-    StreamRoute, StreamSpec, TimeUs,
+    ConnId, Limits, MICROS_PER_MINUTE, MICROS_PER_SECOND, Minute, SealedMinute, SourceId,
+    StreamId, StreamRoute, StreamSpec, TimeUs,
 };
 use crate::sync::Lease;
 
@@ -77,7 +77,9 @@ impl Bench {
     fn send(&mut self, source: u16, arrival: TimeUs, lines: &[String]) {
         let bytes = lines.join("\n").into_bytes();
         let block = Block {
-            end_offset: bytes.len() as u64,
+            // Somewhere behind all lines so far.
+            end_offset: (self.lines + lines.len() as u64) * 1000,
+            check: 0,
             bytes: Lease::owned(bytes),
             source: SourceId(source),
             conn: ConnId(u64::from(source)),

@@ -78,6 +78,7 @@ impl<'a> Count<'a> {
             conn: ConnId(0),
             first_line: self.next_line,
             end_offset: self.end_offset,
+            check: 0,
             arrival: self.arrival,
         };
         self.next_line += self.lane.consume(&block);
