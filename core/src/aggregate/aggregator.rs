@@ -31,6 +31,8 @@ pub struct SourceTally {
     pub partial_lines: u64,
     /// Lines spoken to ebbd itself: greetings that were turned down.
     pub control_lines: u64,
+    /// Lines that a sender sent again although they had been counted and acked: known by their number.
+    pub duplicate_lines: u64,
     /// Datagrams the kernel dropped.
     pub kernel_datagrams: u64,
 }
@@ -106,6 +108,8 @@ pub struct Aggregator {
     pub(super) marks: Vec<Mark>,
     pub(super) samples: Vec<Sample>,
     pub(super) batch: bool,
+    /// The last step that was applied.
+    pub(super) commit: u64,
     /// The latest instant it was told.
     pub(super) now: TimeUs,
     /// Until when it had been running before it was started: for ever ago, or when its state was saved.
@@ -150,6 +154,7 @@ impl Aggregator {
             marks: Vec::new(),
             samples: Vec::new(),
             batch: false,
+            commit: 0,
             now: TimeUs(i64::MIN),
             down_since: TimeUs(i64::MIN),
             down: Vec::new(),
@@ -178,8 +183,10 @@ impl Aggregator {
             received: tally.dropped_queue_lines
                 + tally.too_long_lines
                 + tally.partial_lines
-                + tally.control_lines,
+                + tally.control_lines
+                + tally.duplicate_lines,
             control: tally.control_lines,
+            duplicate: tally.duplicate_lines,
             dropped_queue: tally.dropped_queue_lines,
             kernel_datagrams: tally.kernel_datagrams,
             ..LedgerCounts::default()

@@ -27,6 +27,7 @@ mod sketch;
 mod sources;
 mod stage;
 mod state;
+mod step;
 mod tally;
 pub mod twin;
 mod watermark;
@@ -41,3 +42,4 @@ pub use delta::{
 pub use lane::LaneCounter;
 pub use position::Reached;
 pub use state::{AggregateState, RestoreError};
+pub use step::{Crash, Order, Step, Stepped};

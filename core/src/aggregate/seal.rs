@@ -34,7 +34,7 @@ impl Aggregator {
         for stream in (0..self.streams.len() as u16).map(StreamId) {
             self.skip_endless_gap(stream);
             for _ in 0..PER_CALL {
-                let Some(minute) = self.due(stream) else { break };
+                let Some(minute) = self.due(stream, self.now) else { break };
                 sealed.push(self.seal(stream, minute));
             }
         }
@@ -104,13 +104,12 @@ impl Aggregator {
     }
 
     /// The next minute of a stream, if it is due.
-    fn due(&self, stream: StreamId) -> Option<Minute> {
+    pub(super) fn due(&self, stream: StreamId, now: TimeUs) -> Option<Minute> {
         let minute = self.streams[stream.index()].next?;
         let seal_us = self.specs[stream.index()].seal_us;
         let latest = minute.end().max(self.started?).plus_us(seal_us);
-        let over = self.now >= minute.end();
-        (self.now >= latest || (over && self.inventory.all_through(stream, minute, self.now)))
-            .then_some(minute)
+        let over = now >= minute.end();
+        (now >= latest || (over && self.inventory.all_through(stream, minute, now))).then_some(minute)
     }
 
     fn seal(&mut self, stream: StreamId, minute: Minute) -> SealedMinute {

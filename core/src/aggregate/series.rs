@@ -114,6 +114,11 @@ impl StreamSeries {
         (cell, refused)
     }
 
+    /// Forgets what lanes call the series: they begin anew.
+    pub(super) fn forget_lanes(&mut self) {
+        self.lanes.clear();
+    }
+
     /// The order of all series by key.
     pub(super) fn order(&mut self) -> &Order {
         self.order.refresh(&self.keys);

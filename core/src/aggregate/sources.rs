@@ -127,14 +127,22 @@ impl Inventory {
             limit,
             cap_hits: 0,
             started: TimeUs(i64::MIN),
-            specs: Arc::clone(&specs),
+            specs,
         };
-        for spec in specs.iter() {
-            for name in &spec.expect {
-                inventory.expect(spec.id, name);
-            }
-        }
+        inventory.expect_declared();
         inventory
+    }
+
+    /// A new run of the daemon: no connection is open, what the configuration expects is expected.
+    pub(super) fn resumed(&mut self) {
+        self.connections.iter_mut().for_each(|connections| connections.open.clear());
+        self.expect_declared();
+    }
+
+    fn expect_declared(&mut self) {
+        for spec in Arc::clone(&self.specs).iter() {
+            spec.expect.iter().for_each(|name| self.expect(spec.id, name));
+        }
     }
 
     /// From now on this origin ought to send.

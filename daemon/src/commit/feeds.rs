@@ -91,6 +91,7 @@ fn tally(told: &SourceTold) -> SourceTally {
         too_long_lines: told.too_long_lines,
         partial_lines: told.partial_lines,
         control_lines: told.control_lines,
+        duplicate_lines: 0,
         kernel_datagrams: told.kernel_datagrams,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::decode::{Block, Format, SourceSpec};
 use crate::model::{
-    ConnId, Limits, MICROS_PER_MINUTE, MICROS_PER_SECOND, Minute, SealedMinute, SourceId,
+    ConnId, Limits, MICROS_PER_MINUTE, MICROS_PER_SECOND, Mark, Minute, SealedMinute, Slice, SourceId,
     StreamId, StreamRoute, StreamSpec, TimeUs,
 };
 use crate::sync::Lease;
@@ -13,6 +13,7 @@ use crate::sync::Lease;
 mod against_twin;
 mod sealing;
 mod senders;
+mod steps;
 
 /// 2026-11-22T13:00:00Z.
 const START: TimeUs = TimeUs(1_795_352_400_000_000);

@@ -1,0 +1,167 @@
+//! A commit as data: everything that is told to the aggregator at once, and what comes of it.
+//!
+//! In: a [`Step`]. Out: a [`Stepped`]. The aggregator is a function of the steps it was given: whoever
+//! writes them down and gives them to another one, begun from the same state, gets the same minutes,
+//! revisions, marks, ledger and positions. So live counting and recovery go through the one
+//! [`Aggregator::apply`], in one order. Must not know: how steps are written down, when they are due.
+
+use super::aggregator::{Aggregator, SourceTally};
+use super::delta::{Delta, Sample};
+use crate::model::{ConnId, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs};
+
+/// Everything that one commit tells the aggregator.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// Its number: one more than [`Aggregator::commit`]. It grows for ever, over restarts too.
+    pub commit: u64,
+    /// When the cut began: what sources told is booked in this minute of arrival.
+    pub at: TimeUs,
+    /// Until when minutes are sealed; not before `at`.
+    pub now: TimeUs,
+    /// What people and the daemon itself ordered since the last commit.
+    pub orders: Vec<Order>,
+    /// What each source's thread knows of lines that never reached a lane; those with nothing to tell are
+    /// left out.
+    pub told: Vec<(SourceId, SourceTally)>,
+    /// Connections and files opened since the last commit, and when.
+    pub opened: Vec<(SourceId, ConnId, TimeUs)>,
+    /// What the lanes counted: one of each lane, in the order of lanes.
+    pub deltas: Vec<Delta>,
+    /// Connections and files closed since the last commit, and when. Their last lines are in `deltas`.
+    pub closed: Vec<(SourceId, ConnId, TimeUs)>,
+    /// Whether late data become revisions.
+    pub revise: bool,
+    /// Whether the rows of open minutes are handed out: at an orderly stop.
+    pub open_rows: bool,
+    /// The ledger of arrival minutes before this one is handed out; all of it for `None`.
+    pub ledger_before: Option<Minute>,
+}
+
+/// What people and the daemon itself order; it takes effect before all else in a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The daemon was started anew after it had been running until then: see [`Aggregator::resumed`]. The
+    /// first order of each start's first step.
+    Resumed(TimeUs),
+    /// An origin ought to send: see [`Aggregator::expect`].
+    Expect(SourceId, String),
+    /// An origin is forgotten: see [`Aggregator::forget`].
+    Forget(SourceId, String),
+    /// A change marker that did not come in band.
+    Mark(Mark),
+    /// Lines were lost in a crash.
+    Crash(Crash),
+}
+
+/// Lines of a source that were received and lost in a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// The declared source.
+    pub source: SourceId,
+    /// When they had arrived, as far as is known: they are booked in this minute of arrival.
+    pub at: TimeUs,
+    /// Lines that had been read: they are in the ledger, received and lost.
+    pub lines: u64,
+    /// Lines that may have been lost beside them, before they were read. They widen what is believed of
+    /// the minute; the ledger, which is exact, does not know them.
+    pub unread_lines_at_most: u64,
+}
+
+/// What came of a step.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// Minutes sealed by it, in time.
+    pub sealed: Vec<SealedMinute>,
+    /// What late events added to sealed minutes, if the step asked.
+    pub revisions: Vec<SealedMinute>,
+    /// Rows of minutes that are still open, if the step asked. They are not judged.
+    pub open_rows: Vec<SealedMinute>,
+    /// Marks in the order in which they came, those that were ordered first.
+    pub marks: Vec<Mark>,
+    /// The ledger's entries that are due.
+    pub ledger: Ledger,
+    /// Samples of refused lines. They are not written down: a step that was read has none.
+    pub samples: Vec<Sample>,
+    /// For each [`Order::Forget`], whether the origin was known.
+    pub forgot: Vec<bool>,
+}
+
+impl Aggregator {
+    /// The last step that was applied.
+    pub fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    /// The latest instant it was told: until then it has been running, as far as its state says.
+    pub fn told_until(&self) -> TimeUs {
+        self.now
+    }
+
+    /// Does all that a step says, in the order that is the same live and in a recovery: orders, what sources
+    /// told, connections opened, deltas, connections closed; then minutes are sealed, revised and handed out.
+    pub fn apply(&mut self, step: Step) -> Stepped {
+        self.commit = step.commit;
+        let mut forgot = Vec::new();
+        for order in step.orders {
+            self.obey(order, &mut forgot);
+        }
+        for (source, tally) in step.told {
+            self.book(source, step.at, tally);
+        }
+        for (source, conn, at) in step.opened {
+            self.opened(source, conn, at);
+        }
+        for delta in step.deltas {
+            self.merge(delta);
+        }
+        for (source, conn, at) in step.closed {
+            self.closed(source, conn, at);
+        }
+        Stepped {
+            sealed: self.advance(step.now),
+            revisions: if step.revise { self.take_revisions(step.now) } else { Vec::new() },
+            open_rows: if step.open_rows { self.take_open_rows() } else { Vec::new() },
+            marks: self.take_marks(),
+            ledger: self.take_ledger(step.ledger_before),
+            samples: self.take_samples(),
+            forgot,
+        }
+    }
+
+    /// Whether a step at `now` would seal a minute; `true` before the first. Whoever sees nothing else to
+    /// commit asks this.
+    pub fn has_due(&self, now: TimeUs) -> bool {
+        let mut streams = (0..self.streams.len() as u16).map(StreamId);
+        self.started.is_none() || streams.any(|stream| self.due(stream, self.now.max(now)).is_some())
+    }
+
+    /// Goes on in a new run of the daemon, which was down from `down_since` on until it is told of the first
+    /// instant: no connection is open, positions are forgotten (ask for them before), lanes begin anew.
+    pub fn resumed(&mut self, down_since: TimeUs) {
+        self.started = None;
+        self.down_since = down_since;
+        self.samples.clear();
+        self.positions.clear();
+        self.inventory.resumed();
+        for stream in &mut self.streams {
+            stream.series.forget_lanes();
+        }
+    }
+
+    fn obey(&mut self, order: Order, forgot: &mut Vec<bool>) {
+        match order {
+            Order::Resumed(down_since) => self.resumed(down_since),
+            Order::Expect(source, origin) => self.expect(source, &origin),
+            Order::Forget(source, origin) => forgot.push(self.forget(source, &origin)),
+            Order::Mark(mark) => self.marks.push(mark),
+            Order::Crash(crash) => self.book_crash(&crash),
+        }
+    }
+
+    fn book_crash(&mut self, crash: &Crash) {
+        let lost = |dropped_crash| LedgerCounts { dropped_crash, ..LedgerCounts::default() };
+        let counts = LedgerCounts { received: crash.lines, ..lost(crash.lines) };
+        self.book_counts(crash.at, crash.source, "", &counts);
+        self.arrivals.book(crash.at.minute(), crash.source, None, &lost(crash.unread_lines_at_most));
+    }
+}
