@@ -125,7 +125,7 @@ fn influx_lines() -> impl Strategy<Value = Vec<String>> {
         1 => Just(String::new()),
     ];
     let row = (vec(value(), 6), vec(field, 4), end, prop_oneof![6 => Just(" "), 1 => Just("  ")]);
-    (name, vec(key(), 0..6), vec(key(), 0..4), vec(row, 1..6)).prop_map(|(name, tags, fields, rows)| {
+    (name, vec(key(), 0..6), vec(key(), 0..4), vec(row, 1..16)).prop_map(|(name, tags, fields, rows)| {
         let row = |(values, figures, end, gap): (Vec<String>, Vec<String>, String, &str)| {
             let tags = tags.iter().zip(&values).map(|(key, value)| format!(",{key}={value}"));
             let fields = fields.iter().zip(&figures).map(|(key, value)| format!("{key}={value}"));
@@ -153,7 +153,7 @@ fn statsd_lines() -> impl Strategy<Value = Vec<String>> {
         1 => Just("#feature:late".to_owned()),
     ];
     let row = (name, values, vec(value(), 6), vec(more, 0..2));
-    (kind, vec(tag, 0..6), any::<bool>(), vec(row, 1..6)).prop_map(|(kind, tags, behind, rows)| {
+    (kind, vec(tag, 0..6), any::<bool>(), vec(row, 1..16)).prop_map(|(kind, tags, behind, rows)| {
         let row = |(name, number, values, more): (String, String, Vec<String>, Vec<String>)| {
             let tags = tags.iter().zip(&values).map(|((key, colon), value)| format!("{key}{colon}{value}"));
             let tags = format!("|#{}", tags.collect::<Vec<_>>().join(","));

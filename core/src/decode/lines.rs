@@ -3,6 +3,14 @@
 //! In: a block's bytes. Out: its lines, checked as text for the whole block at once where that can be
 //! done. Must not know: what a line says.
 
+use crate::simd::scan::line_feed;
+
+use super::record::LONGEST_LINE;
+use super::row::{ROW, Starts};
+
+/// Bytes by which a line may be shorter than those before it and is still told from the next one.
+const SLACK: usize = 16;
+
 /// The lines of `bytes`. An empty line (nothing, or a lone CR, before its LF) is skipped: it has no
 /// number. Bytes behind the last LF are a line of their own.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -17,20 +25,66 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The way of a decoder through the lines of a block.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Lines<'b> {
     bytes: &'b [u8],
     /// All of the bytes, if they are text without NUL. Else every line is checked for itself, so that
     /// only the bad one is refused.
     text: Option<&'b str>,
     at: usize,
+    /// Where the lines end that were handed out as a row.
+    row_end: usize,
+    /// Bytes that the lines of the last row had at least.
+    shortest: usize,
 }
 
 impl<'b> Lines<'b> {
     /// At the first line of `bytes`.
     pub fn new(bytes: &'b [u8]) -> Lines<'b> {
         let text = simdutf8::basic::from_utf8(bytes).ok();
-        Lines { bytes, text: text.filter(|_| memchr::memchr(0, bytes).is_none()), at: 0 }
+        let text = text.filter(|_| memchr::memchr(0, bytes).is_none());
+        Lines { bytes, text, at: 0, row_end: 0, shortest: 0 }
+    }
+
+    /// Where it stands.
+    #[inline]
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// All text, if it is checked and its lines can be told by where they begin in it.
+    #[inline]
+    pub(super) fn whole(&self) -> Option<&'b str> {
+        self.text.filter(|text| text.len() < LONGEST_LINE)
+    }
+
+    /// Whether it stands at a line that was handed out as part of a row.
+    #[inline]
+    pub(super) fn is_in_row(&self) -> bool {
+        self.at < self.row_end
+    }
+
+    /// Hands out the next lines together, if there are enough whole ones: where each begins, as far as that
+    /// can be told without looking at every byte. A line that is much shorter than those before it is taken
+    /// for one with the next; reading finds out.
+    #[inline]
+    pub(super) fn row(&mut self) -> Option<Starts> {
+        let (mut starts, mut shortest) = ([self.at; ROW + 1], usize::MAX);
+        for nth in 0..ROW {
+            let start = starts[nth];
+            let end = line_feed(self.bytes, start + self.shortest)?;
+            shortest = shortest.min(end - start);
+            starts[nth + 1] = end + 1;
+        }
+        self.row_end = starts[ROW];
+        self.shortest = shortest.saturating_sub(SLACK);
+        Some(starts)
+    }
+
+    /// Lines may have any length again.
+    #[inline]
+    pub(super) fn forget_lengths(&mut self) {
+        self.shortest = 0;
     }
 
     /// All text from the beginning of the next line on, if it is checked.

@@ -87,14 +87,14 @@ impl Shape {
 }
 
 /// What the quick way has done: where the value ends, and the time that it is, if it is one.
-struct Done {
-    end: usize,
-    stamp: Option<TimeUs>,
+pub(super) struct Done {
+    pub(super) end: usize,
+    pub(super) stamp: Option<TimeUs>,
 }
 
 /// Takes the usual value that begins at `at` to where it belongs; `None` if it isn't a usual one.
 #[inline(always)]
-fn quickly(quick: &Quick, text: &str, at: usize, columns: &mut Columns) -> Option<Done> {
+pub(super) fn quickly(quick: &Quick, text: &str, at: usize, columns: &mut Columns) -> Option<Done> {
     let bytes = text.as_bytes();
     let end = match *quick {
         Quick::Nothing => at,

@@ -21,6 +21,7 @@ mod outline;
 mod parser;
 mod pieces;
 mod record;
+mod row;
 mod shape;
 mod source;
 mod statsd;
@@ -35,6 +36,7 @@ use mapping::{Destination, Mapping, StreamPlan};
 use matching::line_end;
 use parser::{Outcome, Parse};
 use record::{Kind, LONGEST_LINE, Record, Value, When};
+use row::Row;
 use templates::{Hit, Templates};
 use usual::LastMinute;
 
@@ -75,6 +77,9 @@ pub struct Decoder {
     record: Record,
     columns: Columns,
     templates: Templates,
+    row: Row,
+    /// The stream of the lines of the row.
+    row_stream: Option<StreamId>,
 }
 
 /// What a line is, before an event borrows from the decoder.
@@ -94,6 +99,8 @@ impl Decoder {
             parser: source.format.parser(),
             columns: Columns::default(),
             templates: Templates::new(),
+            row: Row::default(),
+            row_stream: None,
             mapping,
         }
     }
@@ -151,6 +158,14 @@ impl Decoder {
         arrival: TimeUs,
     ) -> Option<(&'b [u8], Decoded<'a>)> {
         if let Some(text) = lines.rest() {
+            if !lines.is_in_row() && self.templates.expects_row() {
+                self.read_row(lines);
+            }
+            if lines.is_in_row()
+                && let Some(nth) = self.row.line_at(lines.at(), self.longest_line)
+            {
+                return self.in_row(nth, lines, arrival);
+            }
             let hit = self.templates.read(text, &mut self.columns, &mut self.record);
             if let Some(hit) = hit.filter(|hit| hit.fit.len <= self.longest_line) {
                 let line = lines.pass(hit.fit.len, hit.fit.next);
@@ -164,6 +179,38 @@ impl Decoder {
         let decoded = match rest {
             Some(rest) => self.checked(rest, line.len(), arrival),
             None => self.decode(line, arrival),
+        };
+        Some((line, decoded))
+    }
+
+    /// Reads the next lines together, if there are enough.
+    fn read_row(&mut self, lines: &mut Lines<'_>) {
+        if let (Some(text), Some(starts)) = (lines.whole(), lines.row()) {
+            self.row_stream = self.templates.read_row(text, &starts, &mut self.row);
+            if !self.templates.expects_row() {
+                lines.forget_lengths();
+            }
+        }
+    }
+
+    /// The next line, which is the `nth` of the row that was read.
+    #[inline]
+    fn in_row<'a, 'b: 'a>(
+        &'a self,
+        nth: usize,
+        lines: &mut Lines<'b>,
+        arrival: TimeUs,
+    ) -> Option<(&'b [u8], Decoded<'a>)> {
+        let (fit, columns) = self.row.line(nth)?;
+        let text = lines.whole()?;
+        let line = lines.pass(fit.len, fit.next);
+        let decoded = match self.row_stream.map(|stream| self.mapping.plan(stream)) {
+            None => Decoded::Ignored,
+            Some(None) => Decoded::Rejected(Reason::UnknownStream),
+            Some(Some(plan)) => {
+                let time = fit.time.unwrap_or(arrival);
+                Decoded::Event(Event { text, arena: "", time, plan, columns })
+            }
         };
         Some((line, decoded))
     }

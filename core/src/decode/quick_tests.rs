@@ -1,6 +1,8 @@
 //! Quick ways and the general one say the same: over blocks of lines of a few shapes, with what breaks
 //! shapes mixed in, however the lines are cut into blocks.
 
+use std::ops::Range;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -169,12 +171,20 @@ fn shape() -> impl Strategy<Value = Vec<&'static str>> {
 
 /// A block of lines of a few shapes, of which some were broken.
 fn block() -> impl Strategy<Value = Vec<u8>> {
-    let shapes = vec((shape(), prop::sample::select(vec!["", "", " "])), 1..4);
-    let drawn = shapes.prop_flat_map(|shapes| {
+    prop_oneof![2 => block_of(1..4, 1..16, 10), 1 => block_of(1..2, 8..32, 40)]
+}
+
+/// A block of so many lines of so many shapes, of which one in `odd` was broken.
+fn block_of(shapes: Range<usize>, lines: Range<usize>, odd: u32) -> impl Strategy<Value = Vec<u8>> {
+    let shapes = vec((shape(), prop::sample::select(vec!["", "", " "])), shapes);
+    let drawn = shapes.prop_flat_map(move |shapes| {
         let one = (0..shapes.len()).prop_flat_map(move |nth| line(shapes[nth].0.clone(), shapes[nth].1));
-        let edits = prop_oneof![9 => Just(Vec::new()), 1 => vec(edit(), 1..3)];
-        let end = prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\n\n", "\r\r\n"]);
-        vec((one, edits, end), 1..16)
+        let edits = prop_oneof![odd - 1 => Just(Vec::new()), 1 => vec(edit(), 1..3)];
+        let end = prop_oneof![
+            odd => Just("\n"),
+            1 => prop::sample::select(vec!["\r\n", "\n\n", "\r\r\n", "\n\r\n"])
+        ];
+        vec((one, edits, end), lines.clone())
     });
     drawn.prop_map(|lines| {
         let mut bytes = Vec::new();
@@ -262,6 +272,41 @@ fn known_shapes_are_read_by_template() {
     quick(&mut decoder, [text.as_bytes()].into_iter());
     let hit = decoder.templates.read(&text, &mut decoder.columns, &mut decoder.record);
     assert!(hit.is_some_and(|hit| hit.fit.next == text.len() / 3));
+}
+
+/// A usual line, its number in it.
+fn usual(nth: usize, more: &str) -> String {
+    format!(
+        "{{\"ts\":179535264512{},\"marketplace\":\"US{nth}\",\"amount\":{}.50,\"currency\":\"EUR\",\
+         \"host\":\"{}\"{more}}}\n",
+        nth % 10,
+        nth + 1,
+        "x".repeat(nth % 37)
+    )
+}
+
+#[test]
+fn lines_of_one_shape_are_read_in_rows() {
+    let mut decoder = decoder(StreamRoute::Fixed(StreamId(0)));
+    let text: String = (0..100).map(|nth| usual(nth, "")).collect();
+    agree(text.as_bytes(), &StreamRoute::Fixed(StreamId(0)));
+    let (mut lines, mut in_rows) = (Lines::new(text.as_bytes()), 0);
+    while decoder.next(&mut lines, NOW).is_some() {
+        in_rows += usize::from(lines.is_in_row());
+    }
+    assert!(in_rows > 60, "{in_rows}");
+}
+
+/// What every line has and no row can read costs few lines twice.
+#[test]
+fn rows_that_never_fit_are_hardly_tried() {
+    let mut decoder = decoder(StreamRoute::Fixed(StreamId(0)));
+    let text: String = (0..20_000).map(|nth| usual(nth, ",\"customer\":\"c\\u00e9\"")).collect();
+    let (mut lines, mut tried) = (Lines::new(text.as_bytes()), 0);
+    while decoder.next(&mut lines, NOW).is_some() {
+        tried += usize::from(lines.is_in_row());
+    }
+    assert!(tried < 20_000 / 10, "{tried}");
 }
 
 /// Lines of which each has a shape of its own cost no more than a bounded part of the budget.

@@ -5,16 +5,23 @@
 //! without one is bounded by a budget, so that no mix of lines costs much more than reading all of them
 //! the general way. Must not know: formats, counting.
 
+use std::ops::RangeInclusive;
+
 use super::columns::Columns;
 use super::mapping::{Destination, Mapping};
 use super::matching::{Fit, Misfit};
 use super::outline::Outline;
 use super::record::Record;
+use super::row::{ROW, Row, Starts};
 use super::shape::{Lesson, Shape};
 use crate::model::StreamId;
 
 /// Most shapes that are kept; the one that was not seen for longest gives way.
 const SHAPES: usize = 8;
+/// Lines that must have had the same shape, one after the other, before several are read together: at first,
+/// and where rows don't fit.
+const PATIENCE: RangeInclusive<u32> = 4..=128;
+
 /// Longer lines are not learned from.
 const LONGEST_LESSON: usize = 8 * 1024;
 
@@ -42,6 +49,10 @@ pub(super) struct Templates {
     after: [u8; SHAPES],
     /// The shape of the last line that had one.
     last: u8,
+    /// So many lines had it, one after the other.
+    alike: u32,
+    /// So many are needed before several lines are read together.
+    patience: u32,
     learned: u64,
     budget: i64,
     /// All that was ever spent.
@@ -69,6 +80,8 @@ impl Templates {
             latest: Vec::new(),
             after: [0; SHAPES],
             last: 0,
+            alike: 0,
+            patience: *PATIENCE.start(),
             learned: 0,
             budget: budget::FULL,
             #[cfg(test)]
@@ -94,11 +107,36 @@ impl Templates {
         let predicted = self.after[usize::from(self.last) % SHAPES];
         match self.try_shape(predicted, text, columns, record) {
             Some(hit) => {
+                self.alike = if self.last == predicted { self.alike.saturating_add(1) } else { 0 };
                 self.last = predicted;
                 Some(hit)
             }
             None => self.search(predicted, text, columns, record),
         }
+    }
+
+    /// Whether the next lines are so surely of one shape that reading them together is worth a try.
+    #[inline]
+    pub(super) fn expects_row(&self) -> bool {
+        self.alike >= self.patience && self.budget > 0
+    }
+
+    /// Reads the lines that begin at `starts` of `text`, all by the shape of the last line: says what the
+    /// stream of those that fit is.
+    pub(super) fn read_row(&mut self, text: &str, starts: &Starts, row: &mut Row) -> Option<StreamId> {
+        let shape = self.shapes.get(usize::from(self.last))?;
+        let stream = shape.stream;
+        let fitted = shape.read_row(text, starts, row);
+        let misfits = ROW - fitted.lines;
+        if misfits == 0 {
+            self.patience = *PATIENCE.start();
+        } else if misfits > ROW / 4 {
+            self.patience = (2 * self.patience).min(*PATIENCE.end());
+            self.alike = 0;
+        }
+        self.earn(fitted.lines as i64 * budget::FIT);
+        self.spend((misfits * fitted.steps) as i64);
+        stream
     }
 
     /// Tries the shapes that were not predicted.
@@ -117,6 +155,7 @@ impl Templates {
             if let Some(hit) = self.try_other(shape, text, columns, record) {
                 self.latest[..=place].rotate_right(1);
                 self.after[usize::from(self.last) % SHAPES] = shape;
+                self.alike = 0;
                 self.last = shape;
                 return Some(hit);
             }
@@ -190,6 +229,7 @@ impl Templates {
         std::mem::swap(&mut self.shapes[usize::from(nth)], &mut self.draft);
         self.after[usize::from(nth)] = nth;
         self.after[usize::from(self.last) % SHAPES] = nth;
+        self.alike = 0;
         self.last = nth;
     }
 

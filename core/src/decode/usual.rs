@@ -19,22 +19,35 @@ const TENS: [i64; 10] =
 /// eight digits before it and no more than `scale` behind it.
 #[inline(always)]
 pub(super) fn amount(bytes: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
-    let here = window(bytes, at)?;
+    let (units, len) = amount_in(window(bytes, at)?, scale)?;
+    Some((units, at + len))
+}
+
+/// [`amount`], where a window begins with it: its value and its length.
+#[inline(always)]
+pub(super) fn amount_in(here: &[u8; WINDOW], scale: u8) -> Option<(i64, usize)> {
     let digits = !digit_mask(here);
     let whole = digits.trailing_zeros() as usize;
     if !(1..=8).contains(&whole) || (here[0] == b'0' && whole > 1) {
         return None;
     }
-    let units = value(word(here, 0)?, whole) * *TENS.get(usize::from(scale))?;
     if here[whole] != b'.' {
-        return Some((units, at + whole));
+        return Some((value(word(here, 0)?, whole) * *TENS.get(usize::from(scale))?, whole));
     }
     let fraction = (digits >> (whole + 1)).trailing_zeros() as usize;
     if !(1..=8).contains(&fraction) {
         return None;
     }
     let missing = *TENS.get(usize::from(scale).checked_sub(fraction)?)?;
-    Some((units + value(word(here, whole + 1)?, fraction) * missing, at + whole + 1 + fraction))
+    let len = whole + 1 + fraction;
+    if whole + fraction <= 8 {
+        // All digits as one number: those behind the point move up to those before it.
+        let before = (1u64 << (8 * whole as u32 & 63)) - 1;
+        let digits = word(here, 0)? & before | word(here, 1)? & !before;
+        return Some((value(digits, whole + fraction) * missing, len));
+    }
+    let units = value(word(here, 0)?, whole) * *TENS.get(usize::from(scale))?;
+    Some((units + value(word(here, whole + 1)?, fraction) * missing, len))
 }
 
 /// A time as a number of nanoseconds, microseconds, milliseconds or seconds of our days, seconds perhaps

@@ -14,6 +14,7 @@ mod lines;
 mod log;
 mod prefetch;
 pub mod scan;
+pub mod stretch;
 pub mod twin;
 
 pub use bank::step;

@@ -7,12 +7,14 @@
 /// Bytes that one window looks at.
 pub const WINDOW: usize = 32;
 /// Bytes that one vector register of every machine holds.
-const HALF: usize = WINDOW / 2;
+pub(super) const HALF: usize = WINDOW / 2;
 
 /// Bytes that were expected somewhere, at most [`WINDOW`] of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Literal {
     bytes: [u8; WINDOW],
+    /// All bits of each byte that counts.
+    counts: [u8; WINDOW],
     /// A bit for each byte that counts.
     mask: u32,
     len: u8,
@@ -21,9 +23,10 @@ pub struct Literal {
 impl Literal {
     /// The bytes of `text`; `None` if there are too many.
     pub fn new(text: &[u8]) -> Option<Literal> {
-        let mut bytes = [0; WINDOW];
+        let (mut bytes, mut counts) = ([0; WINDOW], [0; WINDOW]);
         bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Literal { bytes, mask: ((1u64 << text.len()) - 1) as u32, len: text.len() as u8 })
+        counts[..text.len()].fill(u8::MAX);
+        Some(Literal { bytes, counts, mask: ((1u64 << text.len()) - 1) as u32, len: text.len() as u8 })
     }
 
     /// How many bytes they are.
@@ -42,6 +45,12 @@ impl Literal {
         &self.bytes[..self.len()]
     }
 
+    /// Both halves of them, and which of the bits count.
+    #[inline(always)]
+    pub(super) fn patterns(&self) -> ([&[u8; HALF]; 2], [&[u8; HALF]; 2]) {
+        (split(&self.bytes), split(&self.counts))
+    }
+
     /// Whether they stand in `bytes` at `at`.
     #[inline(always)]
     pub fn stands_at(&self, bytes: &[u8], at: usize) -> bool {
@@ -56,6 +65,12 @@ impl Literal {
     fn stands_at_end(&self, bytes: &[u8], at: usize) -> bool {
         bytes.get(at..).is_some_and(|rest| rest.starts_with(self.as_bytes()))
     }
+}
+
+#[inline(always)]
+fn split(window: &[u8; WINDOW]) -> [&[u8; HALF]; 2] {
+    let (halves, _) = window.as_chunks::<HALF>();
+    [&halves[0], &halves[1]]
 }
 
 /// The window of `bytes` that begins at `at`, if there is a whole one.
@@ -156,8 +171,22 @@ fn equal_mask(a: &[u8; WINDOW], b: &[u8; WINDOW]) -> u32 {
 /// Which bytes end a JSON string or are no plain text.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn string_mask(half: &[u8; HALF]) -> u32 {
+pub(super) fn string_mask(half: &[u8; HALF]) -> u32 {
     twin::mask::<HALF>(|at| twin::ends_string(half[at]))
+}
+
+/// The first LF of `bytes` from `at` on.
+#[inline(always)]
+pub fn line_feed(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut from = at;
+    while let Some(window) = window(bytes, from) {
+        let mask = equal_mask(window, &[b'\n'; WINDOW]);
+        if mask != 0 {
+            return Some(from + mask.trailing_zeros() as usize);
+        }
+        from += WINDOW;
+    }
+    bytes.get(from..)?.iter().position(|&byte| byte == b'\n').map(|found| from + found)
 }
 
 /// Which bytes are digits, a bit for each.
@@ -181,7 +210,7 @@ fn equal_mask(a: &[u8; WINDOW], b: &[u8; WINDOW]) -> u32 {
 /// Which bytes end a JSON string or are no plain text.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn string_mask(half: &[u8; HALF]) -> u32 {
+pub(super) fn string_mask(half: &[u8; HALF]) -> u32 {
     use std::arch::x86_64::{
         __m128i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128,
         _mm_set1_epi8,
@@ -273,6 +302,13 @@ mod tests {
         fn a_string_ends_where_its_plain_twin_says(bytes in text(), at in 0usize..110) {
             prop_assert_eq!(string_end(&bytes, at), twin::string_end(&bytes, at));
             prop_assert_eq!(varied_string_end(&bytes, at), twin::string_end(&bytes, at));
+        }
+
+        #[test]
+        fn a_line_feed_is_found(bytes in text(), at in 0usize..110) {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let plain = rest.iter().position(|&byte| byte == b'\n').map(|found| at + found);
+            prop_assert_eq!(line_feed(&bytes, at), plain);
         }
 
         #[test]

@@ -50,6 +50,20 @@ pub fn decode_block(decoder: &mut Decoder, block: &[u8]) -> Vec<String> {
     seen
 }
 
+/// Times that each line stands in what [`decode_rows`] reads: enough to be read side by side.
+const TIMES: usize = 9;
+
+/// Asserts that lines look as they should, `want`, when each stands there several times, one behind the other.
+pub fn decode_rows(decoder: &mut Decoder, data: &[u8], want: &[String]) {
+    let mut rows = Vec::new();
+    for line in ebbd_core::decode::lines(data) {
+        rows.extend([line, b"\r\n"].concat().repeat(TIMES));
+    }
+    let seen = decode_block(decoder, &rows);
+    let want = want.iter().flat_map(|look| std::iter::repeat_n(look, TIMES));
+    assert!(seen.iter().eq(want), "in rows");
+}
+
 fn look(decoded: &Decoded<'_>, line: &[u8]) -> String {
     match decoded {
         Decoded::Event(event) => check_event(event, line),

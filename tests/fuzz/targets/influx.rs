@@ -3,7 +3,7 @@
 #![no_main]
 
 use ebbd_core::decode::{Decoded, Format, TimeUnit, lines};
-use ebbd_fuzz::{ARRIVAL, columns, decode, decode_block, decoder};
+use ebbd_fuzz::{ARRIVAL, columns, decode, decode_block, decode_rows, decoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -16,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..2 {
         assert_eq!(decode_block(&mut block, data), want, "the plain twin, line by line");
     }
+    decode_rows(&mut block, data, &want);
     for line in lines(data) {
         assert_eq!(decode(&mut nanos, line), decode(&mut plain, line), "the plain twin");
         // The unit of the timestamp decides when an event was, not what it is.

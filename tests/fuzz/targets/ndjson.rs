@@ -4,7 +4,7 @@
 
 use ebbd_core::decode::{Decoded, Format, lines};
 use ebbd_core::model::Reason;
-use ebbd_fuzz::{ARRIVAL, decode, decode_block, decoder};
+use ebbd_fuzz::{ARRIVAL, decode, decode_block, decode_rows, decoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -15,6 +15,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..2 {
         assert_eq!(decode_block(&mut block, data), want, "the general way, line by line");
     }
+    decode_rows(&mut block, data, &want);
     let ends = data.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     for cut in ends.take(16) {
         let mut seen = decode_block(&mut block, &data[..cut]);

@@ -3,7 +3,7 @@
 #![no_main]
 
 use ebbd_core::decode::{Decoded, Format, lines};
-use ebbd_fuzz::{ARRIVAL, columns, decode, decode_block, decoder};
+use ebbd_fuzz::{ARRIVAL, columns, decode, decode_block, decode_rows, decoder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -15,6 +15,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..2 {
         assert_eq!(decode_block(&mut block, data), want, "the plain twin, line by line");
     }
+    decode_rows(&mut block, data, &want);
     for line in lines(data) {
         assert_eq!(decode(&mut one, line), decode(&mut plain, line), "the plain twin");
         let longer = [line, b"|c:in-1"].concat();
