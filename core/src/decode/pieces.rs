@@ -43,13 +43,8 @@ impl Flat {
     pub(super) fn end(self, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         let end = match self {
             Flat::Tag => {
-                let end = seek(bytes, at, |chunk| chunk.any([b',', b'=', b'\\']) | chunk.at_most(b' '));
+                let end = seek(bytes, at, |chunk| self.stops(chunk));
                 (end > at).then_some(end)?
-            }
-            Flat::Quoted => seek(bytes, at, |chunk| chunk.any([b'"', b'\\']) | chunk.at_most(CONTROLS)),
-            Flat::Label => seek(bytes, at, |chunk| chunk.any([b',', b'|']) | chunk.at_most(CONTROLS)),
-            Flat::Section | Flat::Stamp => {
-                seek(bytes, at, |chunk| chunk.any([b'|']) | chunk.at_most(CONTROLS))
             }
             Flat::Metric => {
                 let rest = bytes.get(at..).unwrap_or_default();
@@ -59,10 +54,12 @@ impl Flat {
                     b'e' => rest.starts_with(CONTROL_NAMES),
                     _ => false,
                 };
-                let end = seek(bytes, at, |chunk| chunk.any([b':', b'|']) | chunk.at_most(CONTROLS));
+                let end = seek(bytes, at, |chunk| self.stops(chunk));
                 (end > at && !other).then_some(end)?
             }
-            Flat::Units(_) => seek(bytes, at, |chunk| chunk.at_most(b' ')),
+            Flat::Quoted | Flat::Label | Flat::Section | Flat::Stamp | Flat::Units(_) => {
+                seek(bytes, at, |chunk| self.stops(chunk))
+            }
             Flat::Figure => {
                 let chunk = Chunk::at(bytes, at);
                 let (digits_len, len) = figure(chunk, chunk.at_most(CONTROLS))?;
@@ -70,6 +67,20 @@ impl Flat {
             }
         };
         Some((end, end))
+    }
+
+    /// A bit for each byte that ends such a value.
+    #[inline(always)]
+    pub(super) fn stops(self, chunk: Chunk) -> u32 {
+        match self {
+            Flat::Tag => chunk.any([b',', b'=', b'\\']) | chunk.at_most(b' '),
+            Flat::Quoted => chunk.any([b'"', b'\\']) | chunk.at_most(CONTROLS),
+            Flat::Label => chunk.any([b',', b'|']) | chunk.at_most(CONTROLS),
+            Flat::Section | Flat::Stamp => chunk.any([b'|']) | chunk.at_most(CONTROLS),
+            Flat::Metric => chunk.any([b':', b'|']) | chunk.at_most(CONTROLS),
+            Flat::Units(_) => chunk.at_most(b' '),
+            Flat::Figure => chunk.any([b',', b' ']) | chunk.at_most(CONTROLS),
+        }
     }
 
     /// Whether it is a time of its own.

@@ -7,6 +7,7 @@
 //! that fits and has only usual values. Must not know: how shapes are learned or chosen.
 
 use crate::model::{Limits, Money, TimeUs};
+use crate::simd::Chunk;
 use crate::simd::scan::WINDOW;
 use crate::simd::stretch::{Differences, STRETCH, Stretches, part, quoted};
 
@@ -15,6 +16,7 @@ use super::matching::{Fit, line_end, quickly};
 use super::pieces::Flat;
 use super::record::{Span, When};
 use super::shape::{Quick, Shape, Step};
+use super::time::TimeUnit;
 use super::usual;
 
 /// Lines in a row.
@@ -147,13 +149,46 @@ impl Reading<'_> {
                 let len = quoted(part(here, start + 1)).filter(|_| *quote == b'"')?;
                 Some(start + len + 2)
             }),
-            Quick::Date => self.each_other(step, Quick::Date),
-            Quick::Stamp => self.each_other(step, Quick::Stamp),
-            Quick::Flat(Flat::Tag, place) => self.each_other(step, Quick::Flat(Flat::Tag, place)),
-            Quick::Flat(Flat::Label, place) => self.each_other(step, Quick::Flat(Flat::Label, place)),
-            Quick::Flat(Flat::Quoted, place) => self.each_other(step, Quick::Flat(Flat::Quoted, place)),
+            Quick::Date => self.each(step, |here, start, to| {
+                let window = part::<WINDOW>(here, start);
+                let (time, len) = usual::date_in(window, &mut to.columns.last_minute)?;
+                *to.time = Some(time);
+                (window[len % WINDOW] == b'"').then_some(start + len)
+            }),
+            Quick::Stamp => self.each(step, |here, start, to| {
+                let (time, len) = usual::stamp_in(part(here, start))?;
+                *to.time = Some(time);
+                Some(start + len)
+            }),
+            Quick::Flat(Flat::Tag, place) => self.flat(step, Flat::Tag, place),
+            Quick::Flat(Flat::Label, place) => self.flat(step, Flat::Label, place),
+            Quick::Flat(Flat::Quoted, place) => self.flat(step, Flat::Quoted, place),
+            Quick::FlatAmount { sum, scale, .. } => self.each(step, |here, start, to| {
+                let window: &[u8; WINDOW] = part(here, start);
+                let (units, len) = usual::amount_in(window, scale)?;
+                to.columns.amounts[usize::from(sum) % Limits::SUMS] = Some(Money(units));
+                let ends = matches!(window[len % WINDOW], b',' | b' ' | b'|' | b'"' | b'\n');
+                ends.then_some(start + len)
+            }),
+            Quick::FlatTime(Flat::Units(TimeUnit::Nanos)) => self.each(step, |here, start, to| {
+                let (time, len) = usual::nanos_in(part(here, start))?;
+                *to.time = Some(time);
+                Some(start + len)
+            }),
             quick => self.each_other(step, quick),
         }
+    }
+
+    /// A value of a flat format for a place of the columns; of `flat`, the compiler knows the kind.
+    #[inline(always)]
+    fn flat(&mut self, step: &Step, flat: Flat, place: u8) {
+        self.each(step, |here, start, to| {
+            let stops = flat.stops(Chunk::of(part(here, start)));
+            let len = stops.trailing_zeros() as usize;
+            to.columns.spans[usize::from(place) % PLACES] = to.span(start, len);
+            // A tag isn't empty; what is longer is read alone.
+            (stops != 0 && (len > 0 || flat != Flat::Tag)).then_some(start + len)
+        });
     }
 
     /// Takes a step with each line: `value` gets what stands there, how long the step's literal is, and what to
@@ -166,7 +201,7 @@ impl Reading<'_> {
             let at = self.at[nth];
             let taken = stretches.at(at).and_then(|here| {
                 self.differences[nth].add(&step.literal, here);
-                value(here, start, To { columns: &mut self.columns[nth], at })
+                value(here, start, To { columns: &mut self.columns[nth], time: &mut self.times[nth], at })
             });
             match taken {
                 Some(len) => self.at[nth] = at + len,
@@ -208,6 +243,7 @@ impl Reading<'_> {
 /// Where the value of a line goes to.
 struct To<'c> {
     columns: &'c mut Columns,
+    time: &'c mut Option<TimeUs>,
     /// Where the step begins in the block.
     at: usize,
 }

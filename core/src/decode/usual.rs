@@ -42,8 +42,8 @@ pub(super) fn amount_in(here: &[u8; WINDOW], scale: u8) -> Option<(i64, usize)> 
     let len = whole + 1 + fraction;
     if whole + fraction <= 8 {
         // All digits as one number: those behind the point move up to those before it.
-        let before = (1u64 << (8 * whole as u32 & 63)) - 1;
-        let digits = word(here, 0)? & before | word(here, 1)? & !before;
+        let before = (1u64 << ((8 * whole as u32) & 63)) - 1;
+        let digits = (word(here, 0)? & before) | (word(here, 1)? & !before);
         return Some((value(digits, whole + fraction) * missing, len));
     }
     let units = value(word(here, 0)?, whole) * *TENS.get(usize::from(scale))?;
@@ -54,7 +54,13 @@ pub(super) fn amount_in(here: &[u8; WINDOW], scale: u8) -> Option<(i64, usize)> 
 /// with up to eight digits behind the point.
 #[inline(always)]
 pub(super) fn stamp(bytes: &[u8], at: usize) -> Option<(TimeUs, usize)> {
-    let here = window(bytes, at)?;
+    let (time, len) = stamp_in(window(bytes, at)?)?;
+    Some((time, at + len))
+}
+
+/// [`stamp`], where a window begins with it: the time and its length.
+#[inline(always)]
+pub(super) fn stamp_in(here: &[u8; WINDOW]) -> Option<(TimeUs, usize)> {
     let digits = !digit_mask(here);
     let whole = digits.trailing_zeros() as usize;
     if here[0] == b'0' || whole >= WINDOW {
@@ -77,7 +83,16 @@ pub(super) fn stamp(bytes: &[u8], at: usize) -> Option<(TimeUs, usize)> {
         }
         _ => return None,
     };
-    Some((TimeUs(micros), at + end))
+    Some((TimeUs(micros), end))
+}
+
+/// As many nanoseconds since 1970 as take 19 digits: all from 2001 on.
+#[inline(always)]
+pub(super) fn nanos_in(here: &[u8; WINDOW]) -> Option<(TimeUs, usize)> {
+    const DIGITS: usize = 19;
+    let micros = value(word(here, 0)?, 8) * TENS[8] + value(word(here, 8)?, 8);
+    let is_time = (!digit_mask(here)).trailing_zeros() as usize == DIGITS && micros < i64::MAX / 1000;
+    is_time.then_some((TimeUs(micros), DIGITS))
 }
 
 /// The minute of the last date that was read: the next one is mostly of the same.
@@ -91,7 +106,13 @@ pub(super) struct LastMinute {
 /// `2026-11-22T13:04:05.123Z`, with one to nine digits behind the point or none.
 #[inline(always)]
 pub(super) fn date(bytes: &[u8], at: usize, last: &mut LastMinute) -> Option<(TimeUs, usize)> {
-    let here = window(bytes, at)?;
+    let (time, len) = date_in(window(bytes, at)?, last)?;
+    Some((time, at + len))
+}
+
+/// [`date`], where a window begins with it: the time and its length.
+#[inline(always)]
+pub(super) fn date_in(here: &[u8; WINDOW], last: &mut LastMinute) -> Option<(TimeUs, usize)> {
     if here.first_chunk() != Some(&last.text) {
         *last = minute(here)?;
     }
@@ -103,7 +124,7 @@ pub(super) fn date(bytes: &[u8], at: usize, last: &mut LastMinute) -> Option<(Ti
     }
     let start = last.start.0 + seconds * MICROS_PER_SECOND;
     if here[19] != b'.' {
-        return (here[19] == b'Z').then_some((TimeUs(start), at + 20));
+        return (here[19] == b'Z').then_some((TimeUs(start), 20));
     }
     let fraction = (digits >> 20).trailing_zeros() as usize;
     if !(1..=9).contains(&fraction) || here[20 + fraction] != b'Z' {
@@ -111,7 +132,7 @@ pub(super) fn date(bytes: &[u8], at: usize, last: &mut LastMinute) -> Option<(Ti
     }
     let kept = fraction.min(6);
     let micros = value(word(here, 20)?, kept) * TENS[6 - kept];
-    Some((TimeUs(start + micros), at + 21 + fraction))
+    Some((TimeUs(start + micros), 21 + fraction))
 }
 
 /// The minute with whose text a window begins.
@@ -138,6 +159,7 @@ fn value(word: u64, len: usize) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::time::TimeUnit;
     use super::*;
     use crate::model::parse_decimal;
 
@@ -164,6 +186,17 @@ mod tests {
             if let Some((time, end)) = stamp(line.as_bytes(), 0) {
                 prop_assert_eq!(time::from_number(&line[..end]), Some(time));
                 prop_assert!(line[end..].starts_with(|c: char| !c.is_ascii_digit()));
+            }
+        }
+
+        #[test]
+        fn nanoseconds_are_those_of_the_general_reading(text in "[0-9]{18,20}|92233720368547[0-9]{5}", behind in "[\\n .x]") {
+            let line = followed(&text, &behind);
+            if let Some((time, len)) = window(line.as_bytes(), 0).and_then(nanos_in) {
+                prop_assert_eq!(time::from_units(&line[..len], TimeUnit::Nanos), Some(time));
+                prop_assert!(line[len..].starts_with(|c: char| !c.is_ascii_digit()));
+            } else {
+                prop_assert!(text.len() != 19 || text.as_str() > "9223372036854775");
             }
         }
     }

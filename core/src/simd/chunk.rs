@@ -26,6 +26,12 @@ impl Chunk {
             None => Chunk::new(&last(text, at)),
         }
     }
+
+    /// These bytes.
+    #[inline(always)]
+    pub fn of(bytes: &[u8; Chunk::LEN]) -> Chunk {
+        Chunk::new(bytes)
+    }
 }
 
 /// What is left of `text` from `at` on, less than sixteen bytes, and zeros.

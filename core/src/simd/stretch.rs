@@ -93,9 +93,9 @@ impl Differences {
     #[inline(always)]
     pub fn add(&mut self, literal: &Literal, stretch: &[u8; STRETCH]) {
         let (expected, counts) = literal.patterns();
-        self.add_half(&expected[0], &counts[0], part(stretch, 0));
+        self.add_half(expected[0], counts[0], part(stretch, 0));
         if literal.len() > HALF {
-            self.add_half(&expected[1], &counts[1], part(stretch, HALF));
+            self.add_half(expected[1], counts[1], part(stretch, HALF));
         }
     }
 
@@ -151,7 +151,7 @@ mod tests {
             prop_assert_eq!(differences.any(), there[..len] != text[..len]);
             let (expected, counts) = literal.patterns();
             let halves = there.as_chunks::<HALF>().0;
-            let plain = (0..2).fold(0, |bits, at| bits | super::twin(&expected[at], &counts[at], &halves[at]));
+            let plain = (0..2).fold(0, |bits, at| bits | super::twin(expected[at], counts[at], &halves[at]));
             prop_assert_eq!(differences.any(), plain != 0);
         }
 
