@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::intern::{SeriesTable, Word};
+use crate::intern::SeriesTable;
 use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec, TimeUs, Weight};
 use crate::simd::prefetch;
 
@@ -27,6 +27,8 @@ struct LaneNames {
     ids: Vec<(SeriesId, u8)>,
     /// Keys of the lane's series whose global series was forgotten.
     lost: HashMap<u32, Arc<SeriesKey>>,
+    /// Keys of the lane's series that are counted under a coarser one while there is no room for them.
+    coarser: HashMap<u32, Arc<SeriesKey>>,
 }
 
 /// The global series of one stream.
@@ -65,20 +67,30 @@ impl StreamSeries {
         }
         names.ids.truncate(delta.first_new as usize);
         names.lost.retain(|series, _| *series < delta.first_new);
+        names.coarser.retain(|series, _| *series < delta.first_new);
         for keys in delta.new_series.chunks(TOGETHER) {
             keys.iter().for_each(|key| self.ask_for_key(key));
             for key in keys {
-                let found = self.intern(key, now);
+                let series = self.lanes[lane].ids.len() as u32;
+                let found = self.name(lane, series, key, now);
                 self.lanes[lane].ids.push(found);
             }
         }
     }
 
+    /// The global series of the key of a lane's series.
+    fn name(&mut self, lane: usize, series: u32, key: &Arc<SeriesKey>, now: TimeUs) -> (SeriesId, u8) {
+        let cap_hits = self.table.cap_hits();
+        let found = self.intern(key, now);
+        if self.table.cap_hits() != cap_hits {
+            self.lanes[lane].coarser.insert(series, Arc::clone(key));
+        }
+        found
+    }
+
     /// Asks for the memory in which a key is looked for.
     fn ask_for_key(&self, key: &Arc<SeriesKey>) {
-        let mut words = [Word::default(); Limits::DIMENSIONS + Limits::SUMS];
-        let (tag, _) = self.table.read_words(&**key, &mut words[..self.table.words()]);
-        self.table.prefetch(tag);
+        self.table.prefetch(self.table.tag(&**key));
     }
 
     /// The global series of a lane's series, and the sums that can't be kept for it.
@@ -89,9 +101,10 @@ impl StreamSeries {
 
     #[cold]
     fn find_again(&mut self, lane: u16, series: SeriesId, now: TimeUs) -> (SeriesId, u8) {
-        let key = self.lanes[usize::from(lane)].lost.remove(&series.0);
-        let found = self.intern(&key.expect("the key of a forgotten series is kept"), now);
-        self.lanes[usize::from(lane)].ids[series.index()] = found;
+        let lane = usize::from(lane);
+        let key = self.lanes[lane].lost.remove(&series.0).expect("the key of a forgotten series is kept");
+        let found = self.name(lane, series.0, &key, now);
+        self.lanes[lane].ids[series.index()] = found;
         found
     }
 
@@ -240,6 +253,11 @@ impl StreamSeries {
                 if *id == UNMAPPED {
                     lane.lost.insert(series, Arc::clone(&old_keys[old.index()]));
                 }
+            }
+            // Now there is room: who was counted under a coarser key asks for its own again.
+            for (series, key) in lane.coarser.drain() {
+                lane.ids[series as usize].0 = UNMAPPED;
+                lane.lost.insert(series, key);
             }
         }
         new_ids

@@ -302,6 +302,34 @@ fn series_that_are_not_used_any_more_make_room() {
 }
 
 #[test]
+fn a_series_counted_under_a_coarser_key_gets_its_own_when_there_is_room() {
+    let limits = Limits { series: 50, ..Limits::default() };
+    let mut bench = Bench::with(StreamSpec::example(), vec![source(0, Format::Ndjson)], limits);
+    // The lane has room for all, as one of several lanes may.
+    bench.lane = LaneCounter::new(0, bench.specs.clone(), bench.sources.clone(), Limits::default(), 7);
+    bench.advance(0.0);
+    let send = |bench: &mut Bench, second: f64, name: &str| {
+        let lines: Vec<String> = (0..60)
+            .map(|n| format!(r#"{{"ts":"{}","feature":"{name}-{n}","status":"placed"}}"#, at(second)))
+            .collect();
+        bench.send(0, at(second), &lines);
+    };
+    send(&mut bench, 1.0, "early");
+    send(&mut bench, 2.0, "late");
+    let late = |sealed: Vec<SealedMinute>| {
+        let minute = sealed.into_iter().last().unwrap();
+        assert!(count(&minute) >= 60);
+        minute.rows.iter().filter(|row| row.key.dimensions[1].starts_with("late-")).count()
+    };
+    assert_eq!(late(bench.advance(66.0)), 0);
+    for minute in 2..90 {
+        send(&mut bench, f64::from(minute) * 60.0, "late");
+        bench.advance(f64::from(minute) * 60.0 + 10.0);
+    }
+    assert!(late(bench.advance(90.0 * 60.0 + 10.0)) > 40);
+}
+
+#[test]
 fn a_cell_never_leaves_its_range_and_the_amount_that_would_is_bad() {
     let mut bench = Bench::new();
     let big = |amount: &str| {
