@@ -8,9 +8,10 @@ use std::sync::Arc;
 use datasketches::hll::Coupon;
 use hashbrown::HashTable;
 
-use super::coupon::{coupon, coupon_of_word, shuffled};
+use super::coupon::{coupon, coupon_of_word};
 use super::delta::{CellKey, EventLog, IdEvent, StreamDelta};
 use super::lane::word;
+use super::noted::Noted;
 use super::stage::{Head, NOT_YET, Stage};
 use crate::decode::Event;
 use crate::intern::{Keyed, Rows, SeriesTable, Word};
@@ -20,10 +21,6 @@ use crate::simd::prefetch;
 /// With so many series at most, all that counting touches is near anyway and nobody waits. Tests have few
 /// series and are to meet both ways.
 const NEAR: usize = if cfg!(test) { 5 } else { 4096 };
-/// Coupons a lane has room for per stream from the beginning.
-const COUPONS: usize = 1 << 14;
-/// Coupons that a lane keeps per stream before it drops repeated ones.
-const MOST_COUPONS: usize = 1 << 22;
 /// Bits for the distinct in the number of a coupon whose event waits; the event's place is above them.
 const DISTINCT_BITS: u32 = 2;
 const _: () = assert!(Limits::DISTINCTS <= 1 << DISTINCT_BITS);
@@ -58,9 +55,7 @@ pub(super) struct LaneStream {
     width: usize,
     sums: usize,
     distincts: u32,
-    coupons: Vec<(u32, Coupon)>,
-    /// How many coupons are left before repeated ones are dropped.
-    coupons_at_most: usize,
+    noted: Noted,
     events: EventLog,
     stage: Stage,
     /// Coupons before this one have their cell; behind it, while events wait, they have the event.
@@ -69,7 +64,6 @@ pub(super) struct LaneStream {
 
 impl LaneStream {
     pub(super) fn new(stream: &StreamSpec, limits: &Limits, seed: u64) -> LaneStream {
-        let coupons = if stream.distincts.is_empty() || !stream.id.is_empty() { 0 } else { COUPONS };
         LaneStream {
             series: SeriesTable::new(stream, limits.series, seed),
             has_ids: !stream.id.is_empty(),
@@ -85,8 +79,7 @@ impl LaneStream {
             width: 2 + stream.sums.len(),
             sums: stream.sums.len(),
             distincts: stream.distincts.len() as u32,
-            coupons: Vec::with_capacity(coupons),
-            coupons_at_most: MOST_COUPONS,
+            noted: Noted::new(!stream.distincts.is_empty() && stream.id.is_empty()),
             events: EventLog::default(),
             stage: Stage::new(stream),
             placed_coupons: 0,
@@ -134,7 +127,11 @@ impl LaneStream {
             Some(series) => (series, 0),
             None => self.intern(event),
         };
-        let cell = self.cell_of(CellKey { minute, series, source });
+        let key = CellKey { minute, series, source };
+        let slot = self.slots.first_piece().get(series.index());
+        let here =
+            slot.filter(|slot| slot.epoch == self.epoch && slot.minute == minute).map(|slot| slot.cell);
+        let cell = here.unwrap_or_else(|| self.other_cell(key));
         let Some(([events, weight], totals)) =
             self.values[cell as usize * self.width..].split_first_chunk_mut()
         else {
@@ -163,7 +160,7 @@ impl LaneStream {
             self.settle(source, &mut *refuse);
         }
         if self.stage.is_empty() {
-            self.placed_coupons = self.coupons.len();
+            self.placed_coupons = self.noted.len();
         }
         let waiting = self.stage.heads.len() as u32;
         let whole = self.stage.push(&self.series, event, minute, tally);
@@ -185,7 +182,7 @@ impl LaneStream {
                     None => continue,
                 },
             };
-            self.coupons.push((first + distinct, coupon));
+            self.noted.note(first + distinct, coupon);
         }
     }
 
@@ -197,9 +194,7 @@ impl LaneStream {
             self.add_up(&mut refuse);
             self.stage.clear();
         }
-        if self.coupons.len() >= self.coupons_at_most {
-            self.drop_repeated_coupons();
-        }
+        self.noted.bound();
     }
 
     /// Logs an event that is counted only after deduplication.
@@ -230,20 +225,26 @@ impl LaneStream {
             self.epoch = 1;
         }
         self.index.clear();
-        self.coupons_at_most = MOST_COUPONS;
+        let (coupons, sketches) = self.noted.cut();
         StreamDelta {
             generation: self.generation,
             first_new,
             new_series: std::mem::take(&mut self.new_series),
-            cells: handed_over(&mut self.keys, 0),
-            values: handed_over(&mut self.values, 0),
-            coupons: handed_over(&mut self.coupons, COUPONS),
+            cells: handed_over(&mut self.keys),
+            values: handed_over(&mut self.values),
+            coupons,
+            sketches,
             events: EventLog {
-                heads: handed_over(&mut self.events.heads, 0),
-                sums: handed_over(&mut self.events.sums, 0),
-                coupons: handed_over(&mut self.events.coupons, 0),
+                heads: handed_over(&mut self.events.heads),
+                sums: handed_over(&mut self.events.sums),
+                coupons: handed_over(&mut self.events.coupons),
             },
         }
+    }
+
+    /// How often the noted distinct values became sketches since this was last asked.
+    pub(super) fn new_spills(&mut self) -> u64 {
+        self.noted.new_spills()
     }
 
     /// Events that met the series limit since this was last asked.
@@ -346,10 +347,10 @@ impl LaneStream {
             }
             amounts = others;
         }
-        for (at, _) in &mut self.coupons[self.placed_coupons..] {
-            let (waiting, distinct) = (*at >> DISTINCT_BITS, *at & ((1 << DISTINCT_BITS) - 1));
-            *at = self.stage.heads[waiting as usize].cell * self.distincts + distinct;
-        }
+        self.noted.place_from(self.placed_coupons, |at| {
+            let (waiting, distinct) = (at >> DISTINCT_BITS, at & ((1 << DISTINCT_BITS) - 1));
+            self.stage.heads[waiting as usize].cell * self.distincts + distinct
+        });
     }
 
     /// The cell of a series, made if there is none.
@@ -397,22 +398,14 @@ impl LaneStream {
         self.index.insert_unique(hash(&key), cell, |&cell| hash(&keys[cell as usize]));
         cell
     }
-
-    /// Frees a full log of what stands in it twice; where that is not enough it may grow.
-    #[cold]
-    fn drop_repeated_coupons(&mut self) {
-        self.coupons.sort_unstable_by_key(|&(at, coupon)| (at, shuffled(coupon)));
-        self.coupons.dedup();
-        self.coupons_at_most = self.coupons_at_most.max(self.coupons.len() * 2);
-    }
 }
 
-/// What stands in a column, which begins anew with room for about as much, at least for `room` values.
-fn handed_over<T>(column: &mut Vec<T>, room: usize) -> Vec<T> {
+/// What stands in a column, which begins anew with room for about as much.
+fn handed_over<T>(column: &mut Vec<T>) -> Vec<T> {
     if column.is_empty() {
         return Vec::new();
     }
-    let room = room.max(column.len() + column.len() / 8);
+    let room = column.len() + column.len() / 8;
     std::mem::replace(column, Vec::with_capacity(room))
 }
 
@@ -434,32 +427,4 @@ pub(super) fn add_within_range(total: &mut i64, amount: i64) -> bool {
         None => return false,
     }
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use datasketches::hll::{HllSketch, HllType};
-
-    use super::*;
-
-    /// The estimate of a sketch that gets `count` coupons, each twice, as a full log hands them on.
-    fn estimate(count: u32, seed: u64) -> f64 {
-        let mut lane = LaneStream::new(&StreamSpec::example(), &Limits::default(), 1);
-        let coupons = (0..count).map(|n| (0, Coupon::from_value(seed << 32 | u64::from(n))));
-        lane.coupons.extend(coupons.clone().chain(coupons));
-        lane.drop_repeated_coupons();
-        assert!(lane.coupons.len() <= count as usize);
-        let mut sketch = HllSketch::new(12, HllType::Hll4).unwrap();
-        lane.cut().coupons.iter().for_each(|&(_, coupon)| sketch.update_with_coupon(coupon));
-        sketch.estimate()
-    }
-
-    #[test]
-    fn estimates_lean_to_neither_side() {
-        for count in [1_000, 4_000, 30_000] {
-            let errors = (0..40).map(|seed| estimate(count, seed) / f64::from(count) - 1.0);
-            let lean = errors.sum::<f64>() / 40.0;
-            assert!(lean.abs() < 0.01, "{count} distinct values: {lean:+.4} off on average");
-        }
-    }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use datasketches::hll::Coupon;
+use datasketches::hll::{Coupon, HllSketch};
 
 use crate::model::{
     ConnId, Goodbye, Heartbeat, LedgerCounts, Mark, Minute, Reason, SeriesId, SeriesKey, SourceId, StreamId,
@@ -33,6 +33,8 @@ pub struct Delta {
     pub series_cap_hits: u64,
     /// Lines whose origin met the origins limit, since the last cut.
     pub origin_cap_hits: u64,
+    /// How often noted distinct values were too many and became sketches, in this lane, since the last cut.
+    pub distinct_log_spills: u64,
 }
 
 impl Delta {
@@ -58,6 +60,8 @@ pub struct StreamDelta {
     /// Distinct values in the order in which they came, some of them more than once. The number is
     /// cell × distincts of the stream + distinct.
     pub coupons: Vec<(u32, Coupon)>,
+    /// Sketches of distinct values that were too many for [`Self::coupons`], by the same numbers.
+    pub sketches: Vec<(u32, HllSketch)>,
     /// Events of a stream with an `id`: they are counted only after deduplication.
     pub events: EventLog,
 }

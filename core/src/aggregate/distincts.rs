@@ -73,12 +73,13 @@ impl Distincts {
         self.log.length
     }
 
-    /// Adds a sketch that was saved.
-    pub(super) fn unite(&mut self, place: u32, sketch: HllSketch) {
-        let sketch = match self.sketches.remove(&place) {
-            None => sketch,
-            Some(mine) => union(&mine, &sketch),
-        };
+    /// Adds a sketch that was saved, or that a lane made of too many values.
+    pub(super) fn unite(&mut self, place: u32, mut sketch: HllSketch) {
+        match self.sketches.remove(&place) {
+            // Beside a sketch nothing is kept.
+            None => self.kept.at(place).iter().for_each(|&coupon| sketch.update_with_coupon(coupon)),
+            Some(mine) => sketch = union(&mine, &sketch),
+        }
         self.sketches.insert(place, sketch);
     }
 

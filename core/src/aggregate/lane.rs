@@ -238,6 +238,7 @@ impl LaneCounter {
             samples: std::mem::take(&mut book.samples),
             series_cap_hits: book.streams.iter_mut().map(LaneStream::new_cap_hits).sum(),
             origin_cap_hits: book.origins.new_cap_hits(),
+            distinct_log_spills: book.streams.iter_mut().map(LaneStream::new_spills).sum(),
         };
         book.make_room();
         delta

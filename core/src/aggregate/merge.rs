@@ -32,6 +32,7 @@ impl Aggregator {
         }
         self.counters.series_cap_hits += delta.series_cap_hits;
         self.counters.origin_cap_hits += delta.origin_cap_hits;
+        self.counters.distinct_log_spills += delta.distinct_log_spills;
         let mut tallies = delta.tallies;
         let mut refused = Vec::new();
         for (at, stream) in delta.streams.iter().enumerate() {
@@ -221,6 +222,11 @@ impl StreamState {
                 let first = (cell * shape.distincts) as u32;
                 places.extend((first..first + shape.distincts as u32).map(|place| (at as u32, place)));
             }
+        }
+        // Before the coupons, which are the younger ones.
+        for (at, sketch) in &delta.sketches {
+            let (minute, place) = places[*at as usize];
+            work.minutes.minutes[minute as usize].1.distincts.unite(place, sketch.clone());
         }
         work.minutes.note(&delta.coupons, &places);
     }

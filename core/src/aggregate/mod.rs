@@ -15,6 +15,7 @@ mod delta;
 mod distincts;
 mod lane;
 mod merge;
+mod noted;
 mod open;
 mod order;
 mod position;

@@ -29,6 +29,12 @@ impl<T: Clone> Rows<T> {
         &self.pieces[at / PIECE][at % PIECE * self.width..][..self.width]
     }
 
+    /// The values of the first 4,096 rows, or of as many as there are.
+    #[inline(always)]
+    pub(crate) fn first_piece(&self) -> &[T] {
+        self.pieces.first().map_or(&[], Vec::as_slice)
+    }
+
     /// The first value of the row at `at`.
     #[inline(always)]
     pub(crate) fn first(&self, at: usize) -> &T {
@@ -88,6 +94,7 @@ mod tests {
             rows.prefetch(at);
             assert_eq!(rows.row(at), [at as u32, at as u32 + 1, at as u32 + 2]);
             assert_eq!(*rows.first(at), at as u32);
+            assert_eq!(rows.first_piece().get(3 * at).copied(), (at < PIECE).then_some(at as u32));
         }
         rows.row_mut(PIECE)[1] = 7;
         assert_eq!(rows.row(PIECE)[1], 7);
