@@ -55,6 +55,33 @@ fn influx_and_statsd_count_the_same() {
 }
 
 #[test]
+fn a_minute_of_many_series_is_written_in_parts() {
+    let (bench, mut bytes, mut expected) = (Bench::new(), Vec::new(), Counts::new());
+    for series in (0..2_000).chain(0..2_000) {
+        let payment = format!("p-{series}");
+        let line = format!(
+            r#"{{"ts":"2025-11-22T13:04:00Z","marketplace":"US","feature":"cart","payment":"{payment}","status":"placed","amount":"1.50","currency":"USD","customer":"c-{series}"}}"#
+        );
+        bytes.extend(line.bytes().chain(*b"\n"));
+        let values = ["US", "cart", &payment, "placed"].map(str::to_owned).into();
+        add(&mut expected, (START, values, "USD".to_owned()), 1, 150);
+    }
+    bench.file("wide.ndjson", &bytes);
+    let (code, text) = bench.ingest(&[], &["wide.ndjson"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("4,000 counted in 1 minute "), "{text}");
+    assert_eq!(bench.counts(), expected);
+    let parts = bench.files(Dataset::Minutes);
+    assert!(parts.len() > 1, "no part waits for the file's end");
+    // The second half's series are in a later part again: rows of one key are added up by whoever reads.
+    let rows = |path: &PathBuf| {
+        let read = read_minutes(&StreamSpec::example(), File::open(path).unwrap()).unwrap();
+        read.map(|minute| minute.unwrap().rows.len()).sum::<usize>()
+    };
+    assert!(parts.iter().map(rows).sum::<usize>() > 2_000);
+}
+
+#[test]
 fn compressed_files_are_told_by_their_content() {
     let (plain, whole) = (ndjson(&events(4)), recount(&events(4)));
     let (one, two) = plain.split_at(plain.len() / 2);
