@@ -11,17 +11,20 @@ use super::sketch::{LG_K, bits_of};
 const REGISTERS: usize = 1 << LG_K;
 /// Bits of a coupon that say which register; those above are the value.
 const PLACE_BITS: u32 = 26;
+/// Registers whose number still fits a byte.
+const STRETCH: usize = 128;
 /// Bytes before the registers in the format.
 const HEAD: usize = 40;
 /// A nibble that stands for a value in the list of exceptions.
 const EXCEPTION: u8 = 15;
 
 /// Sums of 2^-value, exact: those of registers below 32 in 2^-31, those of the others in 2^-63. Whole
-/// numbers are added in a cycle each, and the library's fractions have room for the same digits.
+/// numbers are added in a cycle each, and the library's fractions have room for the same digits. Signed, as
+/// processors like to make fractions of; they stay below 2^44.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
-    low: u64,
-    high: u64,
+    low: i64,
+    high: i64,
 }
 
 /// The registers of one sketch after the other.
@@ -49,7 +52,7 @@ impl Registers {
     /// Begins a sketch with the coupons of a set that has become too large.
     pub(super) fn begin(&mut self, distinct: &[Coupon]) {
         self.values.fill(0);
-        self.sums = Sums { low: (REGISTERS as u64) << 31, high: 0 };
+        self.sums = Sums { low: (REGISTERS as i64) << 31, high: 0 };
         self.add(distinct);
         self.estimate = self.first_estimate;
     }
@@ -73,21 +76,30 @@ impl Registers {
     /// Appends the sketch in the compact format: nibbles above the least value, then exceptions.
     pub(super) fn append(&self, out: &mut Vec<u8>) {
         let least = self.values.iter().copied().min().unwrap_or(0);
-        let at_least = self.values.iter().filter(|&&value| value == least).count() as u32;
-        let exceptions =
-            || (0u32..).zip(self.values.iter()).filter(|(_, value)| **value - least >= EXCEPTION);
+        let at_least = self.count(|value| value == least);
+        let is_exception = |value: u8| value - least >= EXCEPTION;
+        let exceptions = self.count(is_exception);
         out.reserve(HEAD + REGISTERS / 2);
         out.extend_from_slice(&[10, 1, 7, LG_K, 0, 8, least, 2]);
         for figure in [self.estimate, self.sums.low(), self.sums.high()] {
             out.extend_from_slice(&figure.to_le_bytes());
         }
         out.extend_from_slice(&at_least.to_le_bytes());
-        out.extend_from_slice(&(exceptions().count() as u32).to_le_bytes());
+        out.extend_from_slice(&exceptions.to_le_bytes());
         let nibble = |value: u8| (value - least).min(EXCEPTION);
         out.extend(self.values.as_chunks().0.iter().map(|&[even, odd]| nibble(even) | nibble(odd) << 4));
-        for (place, &value) in exceptions() {
+        let found = (0u32..).zip(self.values.iter()).filter(|(_, value)| is_exception(**value));
+        for (place, &value) in found.take(exceptions as usize) {
             out.extend_from_slice(&(u32::from(value) << PLACE_BITS | place).to_le_bytes());
         }
+    }
+
+    /// How many registers are so. They are counted in bytes, of which a vector holds the most.
+    fn count(&self, is_so: impl Fn(u8) -> bool) -> u32 {
+        let (stretches, _) = self.values.as_chunks::<STRETCH>();
+        let in_stretch =
+            |values: &[u8; STRETCH]| values.iter().map(|&value| u8::from(is_so(value))).sum::<u8>();
+        stretches.iter().map(|values| u32::from(in_stretch(values))).sum()
     }
 }
 
@@ -122,7 +134,8 @@ impl Sums {
 
     #[inline]
     fn total(self) -> f64 {
-        self.low() + self.high()
+        // Mostly there is none so high.
+        if self.high == 0 { self.low() } else { self.low() + self.high() }
     }
 }
 
