@@ -37,6 +37,9 @@ const BUFFERS_PART: u64 = 8;
 /// Of `limits.memory`, the part that rows may take that wait for their roll; with more it comes early.
 const ROWS_PART: u64 = 8;
 
+/// No advice goes beyond this.
+const MOST: u64 = 1 << 50;
+
 /// A component's upper bound of memory, for people and for the check at start.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct MemoryBound {
@@ -166,10 +169,10 @@ pub(super) fn fit_lanes(
     root: &Section<'_>,
     written: usize,
     cores: usize,
-    bounds: impl Fn(usize) -> Vec<MemoryBound>,
+    bounds: impl Fn(usize, u64) -> Vec<MemoryBound>,
     memory: u64,
 ) -> usize {
-    let fits = |lanes: usize| total(&bounds(lanes)) <= memory;
+    let fits = |lanes: usize| total(&bounds(lanes, memory)) <= memory;
     let lanes = match written {
         0 => (1..=cores.max(1)).rev().find(|&lanes| fits(lanes)).unwrap_or(1),
         lanes => lanes,
@@ -177,20 +180,29 @@ pub(super) fn fit_lanes(
     if !fits(lanes) {
         let message = format!("limits.memory = {} is too small for the other limits", size_text(memory));
         let item = root.get("limits").map(|item| item.section("[limits]"));
-        let memory = item.as_ref().and_then(|limits| limits.get("memory"));
-        let span = memory.map(|item| item.span).or(item.map(|item| item.span)).unwrap_or(0..0);
-        root.findings.error(&span, message, too_small(bounds(lanes), lanes));
+        let place = item.as_ref().and_then(|limits| limits.get("memory"));
+        let span = place.map(|item| item.span).or(item.map(|item| item.span)).unwrap_or(0..0);
+        let enough = enough(|memory| total(&bounds(lanes, memory)), memory);
+        root.findings.error(&span, message, too_small(bounds(lanes, enough), enough, lanes));
     }
     lanes
 }
 
-/// Who needs how much, the largest first, and what to change.
-fn too_small(mut bounds: Vec<MemoryBound>, lanes: usize) -> String {
-    let sum = total(&bounds);
-    // A part of the memory itself: with more memory there are more of these.
-    let fixed = bounds.iter().filter(|bound| !bound.component.contains("roll"));
-    let enough = fixed.map(|bound| bound.bytes).fold(0, u64::saturating_add);
-    let enough = enough.saturating_add(enough / (ROWS_PART - 1)).saturating_add(MIB);
+/// The least memory in whole MiB that has room for what is `needed` with it: some parts are shares of it, a
+/// quarter together, so each step is a quarter of the one before.
+fn enough(needed: impl Fn(u64) -> u64, memory: u64) -> u64 {
+    let mut enough = memory;
+    loop {
+        let more = needed(enough).min(MOST).next_multiple_of(MIB);
+        if more <= enough {
+            return enough;
+        }
+        enough = more;
+    }
+}
+
+/// Who needs how much with `enough` memory, the largest first, and what to change.
+fn too_small(mut bounds: Vec<MemoryBound>, enough: u64, lanes: usize) -> String {
     bounds.retain(|bound| bound.bytes > 0);
     bounds.sort_by_key(|bound| std::cmp::Reverse(bound.bytes));
     let parts: Vec<String> =
@@ -198,7 +210,7 @@ fn too_small(mut bounds: Vec<MemoryBound>, lanes: usize) -> String {
     format!(
         "with {lanes} lane(s) they add up to {}: {}; raise `memory` to \"{}MiB\" or lower `series`, `slices`, \
          `connections`, `line` or `lanes`",
-        size_text(sum),
+        size_text(enough),
         parts.join(", "),
         enough.div_ceil(MIB)
     )

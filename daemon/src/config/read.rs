@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ebbd_core::model::{StreamSpec, View};
 use toml::de::DeTable;
 
-use super::checked::{Config, SocketPath, StreamNames, Surroundings};
+use super::checked::{Config, LimitsConfig, SocketPath, StreamNames, Surroundings};
 use super::listen::{self, Listeners};
 use super::problem::Problem;
 use super::written::{Findings, Item, Section};
@@ -92,7 +92,9 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     let calendar = calendar::read_all(root, &streams);
     let outlets = outlet::read_all(root);
     let written = root.whole("lanes", 0, 0..=MAX_LANES) as usize;
-    let bounds = |lanes: usize| memory::bounds(&limits, &streams, &sources, lanes);
+    let bounds = |lanes: usize, memory: u64| {
+        memory::bounds(&LimitsConfig { memory, ..limits }, &streams, &sources, lanes)
+    };
     let lanes = memory::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
     let (host, view) = (host(root, surroundings), view(root));
     unserved::warn_sections(root);

@@ -182,9 +182,17 @@ fn what_does_not_fit_is_told_part_by_part() {
     {
         assert!(told.contains(part), "{part} is missing in {told}");
     }
-    let (_, rest) = told.split_once("raise `memory` to \"").expect("it says how much would do");
-    let (enough, _) = rest.split_once('"').expect("a closing quote");
-    config(&format!("lanes = 1\n[limits]\nmemory = \"{enough}\"\nseries = 500000\n"));
+    let long = "[source.s]\ntype = \"tcp\"\nlisten = \"127.0.0.1:1\"\nconnections = 8\n";
+    for (source, limit) in [("", "series = 500000\n"), (long, "line = \"16MiB\"\nseries = 500000\n")] {
+        let text = |memory: &str| format!("lanes = 1\n{source}[limits]\nmemory = \"{memory}\"\n{limit}");
+        let told = errors(&text("300MiB"));
+        let (_, rest) = told.split_once("raise `memory` to \"").expect("it says how much would do");
+        let (enough, _) = rest.split_once("MiB\"").expect("a number of MiB");
+        config(&text(&format!("{enough}MiB")));
+        let enough: u64 = enough.parse().expect("a number");
+        let told = errors(&text(&format!("{}MiB", enough - 1)));
+        assert!(told.contains(&format!("raise `memory` to \"{enough}MiB\"")), "no less would do: {told}");
+    }
 }
 
 #[test]
