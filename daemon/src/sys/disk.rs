@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with, statvfs};
 
 /// Mode of files that are written: readable by the group, by nobody else.
 const FILE_MODE: u32 = 0o640;
@@ -68,6 +68,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says; `NotFound` if it doesn't exist.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Bytes that may still be written where `dir` lies.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 }
 
 /// An open file that is being written.
@@ -90,6 +96,12 @@ pub trait DiskFile: Write + Send {
     /// # Errors
     /// Whatever the system says.
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+
+    /// Takes space for the file's first `bytes`, so that it is not there for others.
+    ///
+    /// # Errors
+    /// `StorageFull` if there is not enough; `Unsupported` where the file system cannot.
+    fn allocate(&mut self, bytes: u64) -> io::Result<()>;
 }
 
 /// The disk of this machine.
@@ -147,6 +159,11 @@ impl Disk for RealDisk {
         paths.sort();
         Ok(paths)
     }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let free = statvfs(dir)?;
+        Ok(free.f_bavail.saturating_mul(free.f_frsize))
+    }
 }
 
 impl DiskFile for File {
@@ -160,6 +177,10 @@ impl DiskFile for File {
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
+    }
+
+    fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+        Ok(fallocate(&*self, FallocateFlags::empty(), 0, bytes)?)
     }
 }
 
@@ -186,6 +207,7 @@ mod tests {
         disk.rename_new(&first, &deep.join("3")).expect("the name is free");
         disk.append(&second).and_then(|mut file| file.write_all(b"!")).expect("appended");
         assert_eq!(disk.read(&second).expect("readable"), b"torn!");
+        assert!(disk.free_bytes(&deep).expect("told") > 0);
         disk.rename(&second, &deep.join("3")).expect("replaces");
         disk.sync_dir(&deep).expect("synced");
         assert_eq!(disk.list(&deep).expect("listed"), [deep.join("3")]);
