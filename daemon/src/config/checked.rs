@@ -47,6 +47,8 @@ pub struct Config {
     pub calendar: Vec<CalendarEntry>,
     /// Where alarms are sent.
     pub outlets: Vec<OutletConfig>,
+    /// The text that it was read from; empty for the defaults.
+    pub text: String,
     /// What is accepted but deserves a word; `run` logs them, `check` prints them.
     pub(super) warnings: Vec<Problem>,
 }

@@ -47,6 +47,7 @@ impl Config {
         errors.extend(syntax);
         let whole = |config: Config| Config {
             path: path.map(Path::to_path_buf),
+            text: text.to_owned(),
             warnings: warnings.clone(),
             ..config
         };
@@ -99,9 +100,11 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     let (host, view) = (host(root, surroundings), view(root));
     unserved::warn_sections(root);
     root.finish();
-    let (path, warnings, streams) = (None, Vec::new(), Arc::<[StreamSpec]>::from(streams));
+    let (path, text, warnings, streams) =
+        (None, String::new(), Vec::new(), Arc::<[StreamSpec]>::from(streams));
     Config {
         path,
+        text,
         data_dir,
         lanes,
         host,
