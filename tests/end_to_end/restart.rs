@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ebbd::journal::{FrameKind, Journal};
-use ebbd::sys::RealDisk;
+use ebbd::journal::{self, About, FrameKind, Journal};
+use ebbd::sys::{Disk, RealDisk};
+use ebbd::telemetry::Telemetry;
 use ebbd_bench::{Load, LoadSpec, WireFormat};
 
 use super::support::{MONEY, Place, stream, this_minute};
@@ -129,8 +130,12 @@ fn state_of_a_later_version_is_refused_and_left_alone() {
     let dir = place.data().join("journal");
     fs::create_dir_all(&dir).unwrap();
     let body = br#"{"version":99,"what":"nobody knows yet"}"#;
-    let frames: [(FrameKind, &[u8]); 1] = [(FrameKind::Checkpoint, body)];
-    drop(Journal::begin(Arc::new(RealDisk), &dir, 7, &frames).unwrap());
+    let frames = [(FrameKind::Checkpoint, body.to_vec())];
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let left = journal::recover(Arc::clone(&disk), &dir).unwrap();
+    let telemetry = Arc::new(Telemetry::new(&[], &[], 0));
+    let journal = Journal::begin(disk, &left, About::default(), &frames, telemetry).unwrap();
+    journal.close(&frames).unwrap();
     let files = |dir: &Path| -> Vec<(PathBuf, Vec<u8>)> {
         let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
         entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()

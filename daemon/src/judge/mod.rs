@@ -7,5 +7,5 @@ mod incidents;
 mod publish;
 mod thread;
 
-pub use publish::{AlarmSink, Publisher};
+pub use publish::{AlarmSink, Carried, Publisher};
 pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, spawn};

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender};
+use ebbd_core::alarm::Severity;
 use ebbd_core::judge::{Judge, JudgedMinute};
 use ebbd_core::model::{Mark, SealedMinute};
 
@@ -54,6 +55,8 @@ pub struct JudgeThread {
     pub view: Arc<dyn JudgeView>,
     /// The watchdog.
     pub service: Arc<ServiceManager>,
+    /// Whether the journal failed when it was last looked at; at the start whether it may have before.
+    pub disk_trouble: bool,
 }
 
 /// Starts the judge. It ends, and gives itself back, at [`JudgeMessage::Stop`].
@@ -74,6 +77,7 @@ impl JudgeThread {
                 JudgeMessage::Minute(sealed) => self.minute(&sealed),
                 JudgeMessage::Mark(mark) => self.mark(mark),
                 JudgeMessage::Marker(epoch) => {
+                    self.look_at_the_journal();
                     self.view.epoch_passed(epoch);
                     self.service.epoch_passed();
                 }
@@ -104,6 +108,25 @@ impl JudgeThread {
     pub fn mark(&mut self, mark: Mark) {
         self.publisher.mark(mark.clone());
         self.judge.mark(mark);
+    }
+
+    /// Tells when the journal begins to fail and when that is over, and sees to it that it is tried again.
+    fn look_at_the_journal(&mut self) {
+        let failing = self.publisher.failing();
+        if failing.is_some() == self.disk_trouble {
+            return;
+        }
+        self.disk_trouble = failing.is_some();
+        let now = self.clock.now();
+        let record = match failing {
+            Some(error) => {
+                let text = format!("the journal cannot be written: {error}");
+                self.judge.trouble("disk", &text, Severity::Page, now)
+            }
+            None => self.judge.trouble_over("disk", now),
+        };
+        self.publisher.records(record.into_iter().collect());
+        self.tell_incidents();
     }
 
     fn tell_incidents(&mut self) {

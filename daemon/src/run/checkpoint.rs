@@ -6,7 +6,7 @@ use ebbd_core::judge::JudgeState;
 use ebbd_core::model::{Mark, TimeUs};
 use serde::{Deserialize, Serialize};
 
-use super::StartError;
+use super::{StartError, trying};
 use crate::journal::{self, FrameKind};
 use crate::source::Position;
 
@@ -49,8 +49,6 @@ impl Checkpoint {
 /// What an earlier run left, understood.
 #[derive(Default)]
 pub(super) struct Recovered {
-    /// The epoch of the run that begins now.
-    pub(super) epoch: u64,
     /// The aggregate's state; none after a crash: what was open then is in the Parquet or lost.
     pub(super) aggregate: Option<AggregateState>,
     /// The judge's state.
@@ -66,21 +64,25 @@ pub(super) struct Recovered {
 }
 
 impl Recovered {
-    /// Reads the frames of `journal`.
+    /// Reads the newest segment of `journal`: it begins with everything.
     ///
     /// # Errors
-    /// A checkpoint of a later version: nothing is touched then.
+    /// A checkpoint of a later version: nothing is touched then. Whatever the disk says.
     pub(super) fn of(journal: &journal::Recovered) -> Result<Recovered, StartError> {
         tell(journal);
-        let mut recovered = Recovered {
-            epoch: journal.epoch + 1,
-            records: parsed(journal, FrameKind::Alarm),
-            marks: parsed(journal, FrameKind::Mark),
-            ..Recovered::default()
-        };
-        let Some(body) = journal.last(FrameKind::Checkpoint) else { return Ok(recovered) };
+        let mut recovered = Recovered::default();
+        let Some(newest) = journal.newest() else { return Ok(recovered) };
+        let bytes = trying("reading the journal", journal.read(newest))?;
+        for frame in bytes.frames() {
+            match frame.kind {
+                FrameKind::Alarm => recovered.records.extend(parsed(frame.body)),
+                FrameKind::Mark => recovered.marks.extend(parsed(frame.body)),
+                FrameKind::Checkpoint => recovered.checkpoint = Some(frame.body.to_vec()),
+                _ => {}
+            }
+        }
+        let Some(body) = &recovered.checkpoint else { return Ok(recovered) };
         let checkpoint = read_checkpoint(body)?;
-        recovered.checkpoint = Some(body.to_vec());
         recovered.judge = Some(checkpoint.judge);
         recovered.files = checkpoint.files;
         recovered.aggregate = journal.ended_in_order().then_some(checkpoint.aggregate);
@@ -110,21 +112,32 @@ fn read_checkpoint(body: &[u8]) -> Result<Checkpoint, StartError> {
     serde_json::from_slice(body).map_err(|error| foreign(error.to_string()))
 }
 
-fn parsed<T: for<'a> Deserialize<'a>>(journal: &journal::Recovered, kind: FrameKind) -> Vec<T> {
-    let frames = journal.frames.iter().filter(|frame| frame.kind == kind);
-    frames.filter_map(|frame| serde_json::from_slice(&frame.body).ok()).collect()
+fn parsed<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Option<T> {
+    serde_json::from_slice(body).ok()
 }
 
 fn tell(journal: &journal::Recovered) {
     if journal.torn_bytes > 0 {
         tracing::warn!("the journal ended in the middle of a write: {} bytes were cut", journal.torn_bytes);
     }
-    if let Some(aside) = &journal.quarantined {
-        tracing::error!("the journal was damaged and is set aside as {}", aside.display());
+    if let Some(trouble) = trouble(journal) {
+        tracing::error!("{trouble}");
     }
     if !journal.ended_in_order() {
         tracing::warn!("the last run did not end in order: minutes that were open then may lack events");
     }
+}
+
+/// What is wrong with the journal beyond a crash, in words; none if nothing is.
+pub(super) fn trouble(journal: &journal::Recovered) -> Option<String> {
+    let mut told: Vec<String> = Vec::new();
+    told.extend(journal.damaged.iter().map(|path| format!("{} is damaged and set aside", path.display())));
+    told.extend(journal.missing.iter().map(|number| format!("segment {number} of the journal is missing")));
+    let other = journal.broken.iter().filter(|_| journal.damaged.is_empty() && journal.missing.is_empty());
+    told.extend(
+        other.map(|number| format!("segment {number} of the journal does not follow the one before")),
+    );
+    (!told.is_empty()).then(|| told.join("; ") + "; what was counted in between may be lost")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub use view::{Pulse, View};
 
 use crate::commit::{CommitRequest, Committer};
 use crate::config::Config;
-use crate::journal::{self, FrameKind};
+use crate::journal::{self, Journal, RecoverError};
 use crate::judge::{JudgeMessage, JudgeThread};
 use crate::service::ServiceManager;
 use crate::source::{SourceError, SourceHandle};
@@ -62,6 +62,15 @@ impl StartError {
     }
 }
 
+impl From<RecoverError> for StartError {
+    fn from(error: RecoverError) -> StartError {
+        match error {
+            RecoverError::Disk(error) => StartError::System { what: "reading the journal".to_owned(), error },
+            other => StartError::Foreign(other.to_string()),
+        }
+    }
+}
+
 impl From<SourceError> for StartError {
     fn from(error: SourceError) -> StartError {
         StartError::Refused(error.to_string())
@@ -93,6 +102,7 @@ pub struct Daemon {
     requests: Sender<CommitRequest>,
     judge_messages: Sender<JudgeMessage>,
     judge: JoinHandle<JudgeThread>,
+    journal: Journal,
     store: JoinHandle<()>,
     outlets: Outlets,
     _lock: DataLock,
@@ -117,7 +127,7 @@ impl Daemon {
         let lock = DataLock::take(&data_dir)?;
         trying("cleaning the stage", store::clean_stage(disk.as_ref(), &data_dir))?;
         let journal_dir = data_dir.join("journal");
-        let recovered = trying("reading the journal", journal::recover(disk.as_ref(), &journal_dir))?;
+        let recovered = journal::recover(Arc::clone(&disk), &journal_dir)?;
         let state = checkpoint::Recovered::of(&recovered)?;
 
         let view = Arc::new(View::new(&config, &clock));
@@ -126,7 +136,7 @@ impl Daemon {
         let outlets = Outlets::bind(&config, &view, inherited)?;
         outlets.preload(&state);
         let (store_sender, store) = stages.store();
-        let judge = stages.judge(&state, outlets.sink(), store_sender.clone(), &journal_dir)?;
+        let judge = stages.judge(&state, outlets.sink(), store_sender.clone(), &recovered)?;
         let pipeline = stages.pipeline(state, judge.messages.clone(), store_sender, inherited)?;
         let daemon = Daemon {
             stop_commit: pipeline.stop,
@@ -135,6 +145,7 @@ impl Daemon {
             sources: pipeline.sources,
             judge_messages: judge.messages,
             judge: judge.thread,
+            journal: judge.journal,
             store,
             outlets,
             config,
@@ -209,15 +220,11 @@ impl Daemon {
         let _ = self.judge_messages.send(JudgeMessage::Stop);
         let judge = ended("judge", self.judge.join())?;
         let judge_state = judge.judge.save();
-        let (mut journal, recent) = judge.publisher.into_journal();
+        let carried = judge.publisher.into_carried();
         drop(judge.store);
         ended("store", self.store.join())?;
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files);
-        let body = checkpoint.to_json();
-        let mut frames: Vec<(FrameKind, &[u8])> =
-            recent.iter().map(|record| (FrameKind::Alarm, record.as_slice())).collect();
-        frames.push((FrameKind::Checkpoint, &body));
-        let written = journal.restart(&frames);
+        let written = self.journal.close(&carried.closed_with(checkpoint.to_json()));
         self.outlets.stop();
         trying("writing the state to the journal", written)
     }

@@ -1,23 +1,23 @@
 //! Each stage started with what the next one needs of it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded};
 use ebbd_core::aggregate::{Aggregator, LaneCounter};
+use ebbd_core::alarm::Severity;
 use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext};
 use ebbd_core::sync::Pool;
 
-use super::checkpoint::Recovered;
+use super::checkpoint::{self, Recovered};
 use super::view::View;
 use super::{StartError, ToStore, trying, warm};
 use crate::commit::{self, CommitRequest, Committer, Lanes, Outputs, RejectLog, SourceFeed, SourceFeeds};
 use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers};
-use crate::journal::{FrameKind, Journal};
-use crate::judge::{self, AlarmSink, JudgeMessage, JudgeThread, Publisher};
+use crate::journal::{self, About, Journal};
+use crate::judge::{self, AlarmSink, Carried, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
 use crate::source::{self, ConnTable, Intake, Position, SourceHandle, SourceTold};
@@ -44,6 +44,7 @@ pub(super) struct Stages<'a> {
 pub(super) struct JudgeStage {
     pub(super) messages: Sender<JudgeMessage>,
     pub(super) thread: JoinHandle<JudgeThread>,
+    pub(super) journal: Journal,
 }
 
 /// Sources, lanes and the committer.
@@ -77,7 +78,7 @@ impl Stages<'_> {
         state: &Recovered,
         sink: Arc<dyn AlarmSink>,
         store: ToStore,
-        journal_dir: &Path,
+        left: &journal::Recovered,
     ) -> Result<JudgeStage, StartError> {
         let mut judge = match &state.judge {
             Some(saved) => Judge::restore(Arc::clone(&self.config.streams), self.context(), saved.clone())
@@ -86,8 +87,14 @@ impl Stages<'_> {
         };
         judge.skip_to(state.last_seq(), state.last_no());
         state.marks.iter().for_each(|mark| judge.mark(mark.clone()));
-        let journal = self.journal(state, journal_dir)?;
-        let publisher = Publisher::new(journal, sink, store.clone(), &state.records);
+        let (journal, carried) = self.journal(state, left)?;
+        let mut publisher = Publisher::new(journal.handle(), sink, store.clone(), carried);
+        let now = self.clock.now();
+        let told = match checkpoint::trouble(left) {
+            Some(text) => judge.trouble("quarantine", &text, Severity::Page, now),
+            None => judge.trouble_over("quarantine", now),
+        };
+        publisher.records(told.into_iter().collect());
         let thread = JudgeThread {
             judge,
             publisher,
@@ -95,10 +102,11 @@ impl Stages<'_> {
             clock: Arc::clone(self.clock),
             view: Arc::clone(self.view) as Arc<dyn judge::JudgeView>,
             service: Arc::clone(self.service),
+            disk_trouble: true,
         };
         let (messages, receiver) = bounded(JUDGE_QUEUE);
         let thread = trying("starting the judge", judge::spawn(thread, receiver))?;
-        Ok(JudgeStage { messages, thread })
+        Ok(JudgeStage { messages, thread, journal })
     }
 
     fn context(&self) -> JudgeContext {
@@ -122,16 +130,22 @@ impl Stages<'_> {
         judge
     }
 
-    /// A fresh journal that carries on what the last one had.
-    fn journal(&self, state: &Recovered, dir: &Path) -> Result<Journal, StartError> {
+    /// A fresh segment that carries on what the last one had.
+    fn journal(
+        &self,
+        state: &Recovered,
+        left: &journal::Recovered,
+    ) -> Result<(Journal, Carried), StartError> {
         let boot = serde_json::json!({ "host": self.config.host, "at": self.clock.now().to_rfc3339() });
-        let boot = boot.to_string();
-        let records: Vec<Vec<u8>> = state.records.iter().filter_map(|r| serde_json::to_vec(r).ok()).collect();
-        let mut frames: Vec<(FrameKind, &[u8])> =
-            records.iter().map(|record| (FrameKind::Alarm, record.as_slice())).collect();
-        frames.extend(state.checkpoint.as_deref().map(|body| (FrameKind::Checkpoint, body)));
-        frames.push((FrameKind::Boot, boot.as_bytes()));
-        trying("writing the journal", Journal::begin(Arc::clone(self.disk), dir, state.epoch, &frames))
+        let boot = boot.to_string().into_bytes();
+        let carried = Carried::new(state.checkpoint.clone(), boot, &state.records, &state.marks);
+        let about = About { host: self.config.host.clone(), config: self.config.text.clone() };
+        let telemetry = Arc::clone(self.view.telemetry());
+        let frames = carried.frames();
+        let begun = Journal::begin(Arc::clone(self.disk), left, about, &frames, telemetry);
+        let journal = trying("writing the journal", begun)?;
+        journal.release_old();
+        Ok((journal, carried))
     }
 
     /// Sources, lanes, committer: from here on lines are counted.

@@ -88,6 +88,11 @@ impl View {
                 "Parquet cannot be written; see the log. Counting goes on, it is tried again".to_owned(),
             );
         }
+        if self.telemetry.journal.degraded.get() == 1 {
+            let words_on =
+                "the journal cannot be written; see the log. Counting goes on, alarms say durable: false";
+            words.push(words_on.to_owned());
+        }
         words
     }
 }

@@ -21,8 +21,8 @@ pub use exposition::{Exposition, TextFormat};
 pub use latency::{Latency, LatencyRecorder, LatencySummary};
 pub use logging::{LoggingError, start_logging};
 pub use stages::{
-    AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JudgeCounters,
-    LaneCounters, RejectCounters, SourceCounters, StoreCounters, StreamCounters,
+    AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JournalCounters,
+    JudgeCounters, LaneCounters, RejectCounters, SourceCounters, StoreCounters, StreamCounters,
 };
 pub use status::{
     AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
@@ -48,6 +48,8 @@ pub struct Telemetry {
     pub committer: CommitterCounters,
     /// The judge.
     pub judge: JudgeCounters,
+    /// The journal.
+    pub journal: JournalCounters,
     /// The Parquet writer.
     pub store: StoreCounters,
     /// The alarm socket.
@@ -75,6 +77,8 @@ pub struct Latencies {
     pub alarm: Latency,
     /// Writing one Parquet file, fsync included.
     pub roll: Latency,
+    /// One write and sync of the journal.
+    pub journal_sync: Latency,
 }
 
 impl Latencies {
@@ -91,17 +95,19 @@ impl Latencies {
             judge: Latency::new("ebbd_judge_seconds", "Judging one sealed minute of one stream."),
             alarm: Latency::new("ebbd_alarm_seconds", "From a due minute until its alarm records are out."),
             roll: Latency::new("ebbd_roll_seconds", "Writing one Parquet file, fsync included."),
+            journal_sync: Latency::new("ebbd_journal_sync_seconds", "One write and sync of the journal."),
         }
     }
 
     /// Every latency but those per lane, with the name that people read.
-    pub fn all(&self) -> [(&'static str, &Latency); 5] {
+    pub fn all(&self) -> [(&'static str, &Latency); 6] {
         [
             ("block counted", &self.block),
             ("epoch", &self.epoch),
             ("judge", &self.judge),
             ("alarm", &self.alarm),
             ("roll", &self.roll),
+            ("journal sync", &self.journal_sync),
         ]
     }
 }
@@ -118,6 +124,7 @@ impl Telemetry {
             rejects: RejectCounters::default(),
             committer: CommitterCounters::default(),
             judge: JudgeCounters::default(),
+            journal: JournalCounters::default(),
             store: StoreCounters::default(),
             alarm_socket: AlarmSocketCounters::default(),
             http: HttpCounters::default(),

@@ -135,6 +135,30 @@ figures! {
         queued: Gauge = "ebbd_judge_queued",
     }
 
+    /// What the journal did.
+    pub struct JournalCounters {
+        /// Bytes of the segment that is being written.
+        bytes: Gauge = "ebbd_journal_segment_bytes",
+        /// Segments on the disk.
+        segments: Gauge = "ebbd_journal_segments",
+        /// Frames taken up.
+        frames: Counter = "ebbd_journal_frames",
+        /// Syncs.
+        syncs: Counter = "ebbd_journal_syncs",
+        /// Writes, syncs and other calls that the disk refused.
+        errors: Counter = "ebbd_journal_errors",
+        /// Whether it cannot be written at present (1): nothing is acknowledged, alarms go out as not durable.
+        degraded: Gauge = "ebbd_journal_degraded",
+        /// Frames that came while it could not be written; the next segment begins with what they held.
+        lost_frames: Counter = "ebbd_journal_lost_frames",
+        /// Requests turned away because too many were waiting.
+        refused: Counter = "ebbd_journal_refused_requests",
+        /// Bytes of unfinished writes that the start found at the end.
+        torn_bytes: Counter = "ebbd_journal_torn_bytes",
+        /// Damaged segments that the start set aside.
+        quarantined: Counter = "ebbd_journal_quarantined_segments",
+    }
+
     /// What the Parquet writer did.
     pub struct StoreCounters {
         /// Files written.

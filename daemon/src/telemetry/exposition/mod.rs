@@ -99,10 +99,11 @@ impl Collector for Figures {
         let telemetry = &*self.0;
         build_info(&mut encoder)?;
         rejects(&mut encoder, telemetry)?;
-        let single: [&dyn Readings; 7] = [
+        let single: [&dyn Readings; 8] = [
             &telemetry.daemon,
             &telemetry.committer,
             &telemetry.judge,
+            &telemetry.journal,
             &telemetry.store,
             &telemetry.alarm_socket,
             &telemetry.http,
