@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- ndjson influx statsd lines
+[ $# -gt 0 ] || set -- ndjson influx statsd lines step
 
 # Coverage instrumentation for everything, as libFuzzer wants it. An explicit --target keeps it away
 # from build scripts.
@@ -23,7 +23,7 @@ bin="$root/target/fuzz/$host/release"
 work=$(mktemp -d "${TMPDIR:-/tmp}/ebbd-fuzz.XXXXXX")
 one() { # runs target $1; its log and findings stay under $work/$1
   mkdir -p "$work/$1/seeds" "$work/$1/found"
-  for format in "$1" $([ "$1" = lines ] && echo ndjson influx statsd); do
+  for format in "$1" $([ "$1" = lines ] && echo ndjson influx statsd) $([ "$1" = step ] && echo ndjson); do
     for seed in "$root/tests/corpus/$format"/*/*.in; do
       [ -f "$seed" ] || continue
       cp "$seed" "$work/$1/seeds/$format-$(basename "$(dirname "$seed")")-$(basename "$seed")"

@@ -25,6 +25,8 @@ use crate::model::{
 struct Places {
     sources: Vec<Option<SourceId>>,
     streams: Vec<Option<StreamId>>,
+    /// Whether all is as it was: the aggregator goes on in the middle of a run.
+    same: bool,
 }
 
 /// Where a saved stream's columns are now, by place in today's specification.
@@ -36,19 +38,25 @@ struct Columns {
 }
 
 impl Aggregator {
-    /// Goes on from saved state. Only for an aggregator that has not counted anything.
+    /// Begins a new run from saved state: no connection is open, lanes know no series. Only for an aggregator
+    /// that has not counted anything.
     ///
     /// # Errors
     /// State of a newer release, or state that is damaged; then nothing may be done with this
     /// aggregator but to drop it.
     pub fn restore(&mut self, state: AggregateState) -> Result<(), RestoreError> {
+        self.restore_as(state, false)
+    }
+
+    pub(super) fn restore_as(&mut self, state: AggregateState, same: bool) -> Result<(), RestoreError> {
         if state.version > VERSION {
             return Err(RestoreError::Version(state.version));
         }
         self.seed = state.seed;
         self.now = state.saved_at;
         self.down_since = state.saved_at;
-        let places = self.places(&state);
+        self.commit = state.commit;
+        let places = self.places(&state, same);
         for (spec, stream) in self.specs.iter().zip(&mut self.streams) {
             stream.series = StreamSeries::new(spec, &self.limits, state.seed);
         }
@@ -76,7 +84,7 @@ impl Aggregator {
         Ok(())
     }
 
-    fn places(&self, state: &AggregateState) -> Places {
+    fn places(&self, state: &AggregateState, same: bool) -> Places {
         let source =
             |name: &String| self.inventory.specs.iter().find(|spec| spec.name == *name).map(|spec| spec.id);
         let stream = |saved: &StreamSaved| {
@@ -85,12 +93,16 @@ impl Aggregator {
         Places {
             sources: state.sources.iter().map(source).collect(),
             streams: state.streams.iter().map(stream).collect(),
+            same,
         }
     }
 
     fn restore_origin(&mut self, saved: &OriginSaved, places: &Places) {
         let Some(source) = places.source(saved.source) else { return };
-        let Some(key) = self.inventory.admit(source, &Arc::from(saved.name.as_str())) else { return };
+        let name = Arc::from(saved.name.as_str());
+        let inventory = &mut self.inventory;
+        let key = if places.same { inventory.readmit(source, &name) } else { inventory.admit(source, &name) };
+        let Some(key) = key else { return };
         let habits = saved.habits.iter().filter_map(|habit| {
             let now = places.stream(habit.stream)?;
             let (rate, minutes) = (habit.rate, habit.minutes);
@@ -171,6 +183,9 @@ fn restore_stream(
     let keys: Vec<Arc<SeriesKey>> = saved.keys.iter().map(|key| columns.key(key, spec)).collect();
     state.next = saved.next;
     state.ever_seen = saved.ever_seen;
+    if places.same {
+        state.series.put_back(&keys, &saved)?;
+    }
     for minute in &saved.open {
         let open = restore_minute(state, minute, &columns, &keys, (places, now))?;
         state.open.insert(minute.minute, open);
@@ -182,6 +197,9 @@ fn restore_stream(
     for &(key, carry) in &saved.carries {
         let key = keys.get(key as usize).ok_or(RestoreError::Damaged("a key that is not there"))?;
         state.series.put_carry(key, carry, now);
+    }
+    if places.same {
+        state.series.put_used(&saved.used);
     }
     state.closed = saved.closed.into_iter().collect();
     state.dedupe.restore(&saved.ids)

@@ -32,8 +32,7 @@ impl KeyList {
 }
 
 impl Aggregator {
-    /// Everything that has to outlive a restart. Positions are not in it: connections and files are
-    /// known by other names afterwards, which is their sources' business.
+    /// Everything that has to outlive a restart, and what it takes to go on in the middle of a run.
     pub fn save(&self) -> AggregateState {
         let streams = self.streams.iter().zip(self.specs.iter());
         let sources = self.inventory.connections.iter().enumerate();
@@ -48,16 +47,24 @@ impl Aggregator {
             arrivals: self.arrivals.0.iter().map(|(&minute, entry)| (minute, entry.clone())).collect(),
             ledger: self.ledger.0.iter().map(save_entry).collect(),
             marks: self.marks.clone(),
+            commit: self.commit,
+            running: Some(self.save_running()),
         }
     }
 }
 
 fn save_stream(state: &StreamState, spec: &StreamSpec) -> StreamSaved {
     let mut keys = KeyList::default();
+    // Series are told apart by their keys, so the place of each is its id.
+    for (id, key) in (0..).zip(state.series.keys()) {
+        let place = keys.place(key);
+        debug_assert_eq!(place, id);
+    }
     let mut minutes = |all: &BTreeMap<Minute, OpenMinute>| -> Vec<MinuteSaved> {
         all.iter().map(|(&minute, open)| save_minute(state, minute, open, &mut keys)).collect()
     };
     let (open, revisions) = (minutes(&state.open), minutes(&state.revisions));
+    let lanes = state.series.save_lanes(|key| keys.place(key));
     let carries = state.series.carries().map(|(key, carry)| (keys.place(key), carry)).collect();
     StreamSaved {
         name: spec.name.clone(),
@@ -71,6 +78,9 @@ fn save_stream(state: &StreamState, spec: &StreamSpec) -> StreamSaved {
         revisions,
         closed: state.closed.iter().map(|(&minute, &closed)| (minute, closed)).collect(),
         ids: state.dedupe.save(),
+        used: state.series.used().to_vec(),
+        met_limit: state.series.met_limit(),
+        lanes,
         keys: keys.keys,
     }
 }

@@ -12,6 +12,8 @@ use super::delta::StreamDelta;
 use super::merge::When;
 use super::open::{OpenMinute, Shape};
 use super::order::Order;
+use super::running::LaneSaved;
+use super::state::{RestoreError, StreamSaved};
 
 /// No global id yet, or none any more.
 const UNMAPPED: SeriesId = SeriesId(u32::MAX);
@@ -130,6 +132,102 @@ impl StreamSeries {
     /// Forgets what lanes call the series: they begin anew.
     pub(super) fn forget_lanes(&mut self) {
         self.lanes.clear();
+    }
+
+    /// Whether a lane's delta names no series that is not known here: `false` for one that was damaged, or that
+    /// comes to another state than that for which it was cut. After a new start no lane is known.
+    pub(super) fn knows(&self, lane: u16, delta: &StreamDelta, started: bool) -> bool {
+        let names = self.lanes.get(usize::from(lane)).filter(|_| !started);
+        let known = match names {
+            Some(names) if names.generation == delta.generation => names.ids.len(),
+            _ => 0,
+        };
+        let first_new = delta.first_new as usize;
+        let known_then = first_new + delta.new_series.len();
+        let is_known = |series: SeriesId| series.index() < known_then;
+        first_new <= known
+            && delta.cells.iter().all(|cell| is_known(cell.series))
+            && delta.events.heads.iter().all(|event| is_known(event.series))
+    }
+
+    /// Every key, by id.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Arc<SeriesKey>> {
+        self.keys.iter()
+    }
+
+    /// When each series was last used.
+    pub(super) fn used(&self) -> &[TimeUs] {
+        &self.used
+    }
+
+    /// The dimension that gave way at the limit, and how often that was met.
+    pub(super) fn met_limit(&self) -> (Option<usize>, u64) {
+        self.table.met_limit()
+    }
+
+    /// What lanes call the series. `place` tells where a key is kept.
+    pub(super) fn save_lanes(&self, mut place: impl FnMut(&Arc<SeriesKey>) -> u32) -> Vec<LaneSaved> {
+        let mut save = |names: &LaneNames| {
+            let refused = (0..).zip(&names.ids).filter(|(_, (_, refused))| *refused != 0);
+            let mut keyed = |keyed: &HashMap<u32, Arc<SeriesKey>>| -> Vec<(u32, u32)> {
+                let mut keyed: Vec<(&u32, &Arc<SeriesKey>)> = keyed.iter().collect();
+                keyed.sort_unstable();
+                keyed.into_iter().map(|(&id, key)| (id, place(key))).collect()
+            };
+            LaneSaved {
+                generation: names.generation,
+                ids: names.ids.iter().map(|(id, _)| id.0).collect(),
+                refused: refused.map(|(id, (_, refused))| (id, *refused)).collect(),
+                lost: keyed(&names.lost),
+                coarser: keyed(&names.coarser),
+            }
+        };
+        self.lanes.iter().map(&mut save).collect()
+    }
+
+    /// Puts back every series under its id, limit or not, and what lanes call them. Only for a table that is
+    /// empty and of the same specification.
+    ///
+    /// # Errors
+    /// State in which a lane calls something a series that is none.
+    pub(super) fn put_back(
+        &mut self,
+        keys: &[Arc<SeriesKey>],
+        saved: &StreamSaved,
+    ) -> Result<(), RestoreError> {
+        for key in keys.iter().take(saved.used.len()) {
+            let id = self.table.put_back(key);
+            if id.index() == self.keys.len() {
+                self.adopt(Arc::clone(key));
+            }
+        }
+        self.table.put_met_limit(saved.met_limit);
+        for saved in &saved.lanes {
+            self.lanes.push(self.lane_names(saved, keys).ok_or(RestoreError::Damaged("a lane's series"))?);
+        }
+        Ok(())
+    }
+
+    /// Puts back when series were last used.
+    pub(super) fn put_used(&mut self, used: &[TimeUs]) {
+        self.used.iter_mut().zip(used).for_each(|(mine, saved)| *mine = *saved);
+    }
+
+    fn lane_names(&self, saved: &LaneSaved, keys: &[Arc<SeriesKey>]) -> Option<LaneNames> {
+        let mut ids: Vec<(SeriesId, u8)> = saved.ids.iter().map(|&id| (SeriesId(id), 0)).collect();
+        for &(id, refused) in &saved.refused {
+            ids.get_mut(id as usize)?.1 = refused;
+        }
+        let keyed = |saved: &[(u32, u32)]| -> Option<HashMap<u32, Arc<SeriesKey>>> {
+            saved.iter().map(|&(id, key)| Some((id, Arc::clone(keys.get(key as usize)?)))).collect()
+        };
+        let (lost, coarser) = (keyed(&saved.lost)?, keyed(&saved.coarser)?);
+        let known = |(at, &(id, _)): (u32, &(SeriesId, u8))| match id {
+            UNMAPPED => lost.contains_key(&at),
+            id => id.index() < self.keys.len(),
+        };
+        let generation = saved.generation;
+        (0..).zip(&ids).all(known).then_some(LaneNames { generation, ids, lost, coarser })
     }
 
     /// The order of all series by key.

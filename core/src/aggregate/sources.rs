@@ -56,9 +56,9 @@ pub(super) struct Origin {
 /// The connections of a source.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connections {
-    open: BTreeSet<ConnId>,
+    pub(super) open: BTreeSet<ConnId>,
     pub(super) ever: bool,
-    closed_at: Option<TimeUs>,
+    pub(super) closed_at: Option<TimeUs>,
 }
 
 /// Every source and origin.
@@ -71,7 +71,7 @@ pub(super) struct Inventory {
     limit: usize,
     cap_hits: u64,
     /// When the daemon started last.
-    started: TimeUs,
+    pub(super) started: TimeUs,
 }
 
 impl Origin {
@@ -173,6 +173,18 @@ impl Inventory {
             self.origins.insert(key.clone(), Origin::default());
         }
         Some(key)
+    }
+
+    /// The key under which a host was known: it needs no room.
+    pub(super) fn readmit(&mut self, source: SourceId, name: &Arc<str>) -> Option<OriginKey> {
+        *self.per_source.get_mut(source.index())? += 1;
+        Some((source, Arc::clone(name)))
+    }
+
+    /// Forgets all origins, those that are expected too.
+    pub(super) fn forget_all(&mut self) {
+        self.origins.clear();
+        self.per_source.fill(0);
     }
 
     /// Notes the lines of a tally; returns whose events they are, if they are events.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::aggregator::Closed;
 use super::arrivals::ArrivalMinute;
-use crate::model::{Mark, Minute, TimeUs};
+use super::running::{LaneSaved, RunningSaved};
+use crate::model::{Mark, Minute, StreamSpec, TimeUs};
 
 /// The version of state that this code writes. It reads every older one.
 pub(super) const VERSION: u32 = 1;
@@ -29,6 +30,11 @@ pub struct AggregateState {
     pub(super) arrivals: Vec<(Minute, ArrivalMinute)>,
     pub(super) ledger: Vec<LedgerSaved>,
     pub(super) marks: Vec<Mark>,
+    /// The last step in it; 0 if it was never told of steps.
+    #[serde(default)]
+    pub(super) commit: u64,
+    #[serde(default)]
+    pub(super) running: Option<RunningSaved>,
 }
 
 /// Why state can't be used.
@@ -40,6 +46,9 @@ pub enum RestoreError {
     /// Not what was written.
     #[error("the saved counts are damaged: {0}")]
     Damaged(&'static str),
+    /// To be gone on with as they are, but streams or sources are others.
+    #[error("the saved counts are of another configuration")]
+    Configuration,
 }
 
 /// One stream: what its cells look like and what is in them.
@@ -60,6 +69,25 @@ pub(super) struct StreamSaved {
     pub(super) revisions: Vec<MinuteSaved>,
     pub(super) closed: Vec<(Minute, Closed)>,
     pub(super) ids: IdsSaved,
+    /// Every series, for who goes on: when each was last used. Their keys are the first in `keys`.
+    #[serde(default)]
+    pub(super) used: Vec<TimeUs>,
+    /// The dimension that gave way at the limit, and how often the limit was met.
+    #[serde(default)]
+    pub(super) met_limit: (Option<usize>, u64),
+    #[serde(default)]
+    pub(super) lanes: Vec<LaneSaved>,
+}
+
+impl StreamSaved {
+    /// Whether it is of this very stream: keys and cells mean the same.
+    pub(super) fn is_of(&self, spec: &StreamSpec) -> bool {
+        let sums = spec.sums.iter().map(|sum| (&sum.name, sum.scale));
+        self.name == spec.name
+            && self.dimensions.iter().eq(spec.dimensions.iter().map(|dimension| &dimension.name))
+            && self.sums.iter().map(|(name, scale)| (name, *scale)).eq(sums)
+            && self.distincts.iter().eq(spec.distincts.iter().map(|distinct| &distinct.name))
+    }
 }
 
 /// One minute's cells.

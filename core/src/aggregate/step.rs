@@ -7,6 +7,7 @@
 
 use super::aggregator::{Aggregator, SourceTally};
 use super::delta::{Delta, Sample};
+use super::step_bytes::StepError;
 use crate::model::{ConnId, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs};
 
 /// Everything that one commit tells the aggregator.
@@ -126,6 +127,31 @@ impl Aggregator {
             samples: self.take_samples(),
             forgot,
         }
+    }
+
+    /// Applies a step that was read. One that is in the state already changes nothing: `None`.
+    ///
+    /// # Errors
+    /// A step that does not follow, or that refers to series that the state does not have; then nothing was
+    /// changed.
+    pub fn replay(&mut self, step: Step) -> Result<Option<Stepped>, StepError> {
+        if step.commit <= self.commit {
+            return Ok(None);
+        }
+        if step.commit != self.commit + 1 {
+            return Err(StepError::Gap { state: self.commit, found: step.commit });
+        }
+        let started = step.orders.iter().any(|order| matches!(order, Order::Resumed(_)));
+        let knows = |delta: &Delta| {
+            let streams = self.streams.iter().zip(&delta.streams);
+            self.streams.len() == delta.streams.len()
+                && streams.fold(true, |all, (state, of)| all && state.series.knows(delta.lane, of, started))
+        };
+        let in_order = step.deltas.is_sorted_by(|a, b| a.lane < b.lane);
+        if !in_order || !step.deltas.iter().all(knows) {
+            return Err(StepError::Damaged("series that are not known"));
+        }
+        Ok(Some(self.apply(step)))
     }
 
     /// Whether a step at `now` would seal a minute; `true` before the first. Whoever sees nothing else to

@@ -360,6 +360,24 @@ impl SeriesTable {
         self.push(draft)
     }
 
+    /// Puts back a series that the table had, regardless of the limit.
+    pub fn put_back(&mut self, key: &SeriesKey) -> SeriesId {
+        let (mut draft, words) = (Draft::new(), self.words());
+        let (tag, _) = self.read_words(key, &mut draft.words[..words]);
+        self.find(tag).unwrap_or_else(|| self.insert_whole(key))
+    }
+
+    /// The dimension that gave way when the limit was met, and how often it was met.
+    pub fn met_limit(&self) -> (Option<usize>, u64) {
+        (self.widest, self.cap_hits)
+    }
+
+    /// Puts back what [`SeriesTable::met_limit`] told.
+    pub fn put_met_limit(&mut self, (widest, cap_hits): (Option<usize>, u64)) {
+        self.widest = widest.filter(|&at| at < self.dimensions.len());
+        self.cap_hits = cap_hits;
+    }
+
     /// Adds a series regardless of the limit, with the currencies it has.
     fn insert_whole(&mut self, key: &SeriesKey) -> SeriesId {
         let (mut draft, words, dimensions) = (Draft::new(), self.words(), self.dimensions.len());

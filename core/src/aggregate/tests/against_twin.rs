@@ -8,12 +8,12 @@ use super::*;
 use crate::model::{Ledger, Rng, SplitMix64};
 
 /// Lines of every kind, in the order of their arrival.
-struct Story {
-    lines: Vec<(u16, TimeUs, String)>,
+pub(super) struct Story {
+    pub(super) lines: Vec<(u16, TimeUs, String)>,
 }
 
 impl Story {
-    fn new(seed: u64, length: usize) -> Story {
+    pub(super) fn new(seed: u64, length: usize) -> Story {
         let mut rng = SplitMix64::new(seed);
         let mut now = START;
         let mut lines = Vec::new();
@@ -81,7 +81,7 @@ impl Story {
     }
 }
 
-fn sources() -> Vec<SourceSpec> {
+pub(super) fn sources() -> Vec<SourceSpec> {
     let by_name = StreamRoute::ByName([("orders".to_owned(), StreamId(0))].into());
     let mut sources = vec![source(0, Format::Ndjson), source(1, Format::Influx), source(2, Format::Statsd)];
     sources[1].route = by_name.clone();
