@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test target: a panic is a failed test")]
 
+mod acked;
 mod alarms;
 mod counting;
 mod crooked;

@@ -29,7 +29,7 @@ pub struct SourceTally {
     pub too_long_lines: u64,
     /// Lines without their end.
     pub partial_lines: u64,
-    /// Lines spoken to ebbd itself: greetings that were turned down.
+    /// Lines spoken to ebbd itself: greetings.
     pub control_lines: u64,
     /// Lines that a sender sent again although they had been counted and acked: known by their number.
     pub duplicate_lines: u64,
@@ -246,6 +246,11 @@ impl Aggregator {
     /// How far each connection or file was counted, without a hole.
     pub fn positions(&self) -> impl Iterator<Item = (SourceId, ConnId, Reached)> {
         self.positions.marks()
+    }
+
+    /// How far one connection or file was counted, if anything of it was.
+    pub fn position(&self, source: SourceId, conn: ConnId) -> Option<Reached> {
+        self.positions.mark(source, conn)
     }
 
     /// The end of the last sealed minute of a stream: everything before it has been handed out.

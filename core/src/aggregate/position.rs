@@ -141,6 +141,11 @@ impl Positions {
         self.conns.iter().map(|(&(source, conn), state)| (source, conn, state.mark))
     }
 
+    /// How far one connection or file was counted.
+    pub(super) fn mark(&self, source: SourceId, conn: ConnId) -> Option<Reached> {
+        self.conns.get(&(source, conn)).map(|state| state.mark)
+    }
+
     /// How often a bound was hit.
     pub(super) fn overflows(&self) -> u64 {
         self.overflows

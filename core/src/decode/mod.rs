@@ -4,6 +4,7 @@
 //! a value belongs to and whether it can be used is the same for every format.
 //! Must not know: series, minutes, files, sockets. Nothing here outlives the block it reads.
 
+mod acked;
 mod block;
 mod columns;
 mod control;
@@ -40,6 +41,7 @@ use row::Row;
 use templates::{Hit, Templates};
 use usual::LastMinute;
 
+pub use acked::{Answer, Bye, FirstLine, Greeting, Refusal, SenderId};
 pub use block::Block;
 pub use event::{Event, Wide};
 pub use format::Format;

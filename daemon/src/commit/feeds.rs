@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ebbd_core::aggregate::{Aggregator, SourceTally};
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 
-use crate::source::{ConnChange, ConnTable, Position, SourceCounters, SourceTold};
+use crate::source::{AckDesk, ConnChange, ConnTable, Position, SourceCounters, SourceTold};
 
 /// One source as the committer knows it.
 pub struct SourceFeed {
@@ -24,13 +24,26 @@ pub struct SourceFeed {
 pub struct SourceFeeds {
     sources: Vec<SourceFeed>,
     conns: Arc<ConnTable>,
+    desk: Arc<AckDesk>,
     changes: Vec<ConnChange>,
+    closed: Vec<ConnId>,
 }
 
 impl SourceFeeds {
-    /// The side channels of `sources`, whose connections are in `conns`.
-    pub fn new(sources: Vec<SourceFeed>, conns: Arc<ConnTable>) -> SourceFeeds {
-        SourceFeeds { sources, conns, changes: Vec::new() }
+    /// The side channels of `sources`, whose connections are in `conns`, and whose acknowledged senders
+    /// `desk` knows.
+    pub fn new(sources: Vec<SourceFeed>, conns: Arc<ConnTable>, desk: Arc<AckDesk>) -> SourceFeeds {
+        SourceFeeds { sources, conns, desk, changes: Vec::new(), closed: Vec::new() }
+    }
+
+    /// Who speaks for which acknowledged sender.
+    pub fn desk(&self) -> &AckDesk {
+        &self.desk
+    }
+
+    /// Whose last lines were in the last cut.
+    pub fn take_closed(&mut self) -> Vec<ConnId> {
+        std::mem::take(&mut self.closed)
     }
 
     /// The sources.
@@ -81,6 +94,7 @@ impl SourceFeeds {
     pub fn after_cut(&mut self, aggregator: &mut Aggregator) {
         for change in self.changes.drain(..).filter(|change| !change.opened) {
             aggregator.closed(change.source, change.conn, change.at);
+            self.closed.push(change.conn);
         }
     }
 }
@@ -91,7 +105,7 @@ fn tally(told: &SourceTold) -> SourceTally {
         too_long_lines: told.too_long_lines,
         partial_lines: told.partial_lines,
         control_lines: told.control_lines,
-        duplicate_lines: 0,
+        duplicate_lines: told.duplicate_lines,
         kernel_datagrams: told.kernel_datagrams,
     }
 }

@@ -21,6 +21,8 @@ use crate::sys::Clock;
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
 /// A marker is sent at least this often, for the watchdog is fed by markers.
 const QUIET_COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// However much somebody is in a hurry, there are not more commits than this.
+const HURRIED_COMMIT_EVERY: Duration = Duration::from_millis(5);
 
 /// Where the committer's results go.
 pub struct Outputs {
@@ -92,17 +94,32 @@ impl Committer {
             } else {
                 self.seal();
             }
-            asked = false;
             due = (due + COMMIT_EVERY).max(Instant::now());
-            // Requests are served while waiting for the next marker's time.
-            while let Ok(request) = requests.recv_deadline(due) {
-                request(&mut self);
-                asked = true;
-            }
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            (due, asked) = self.wait(requests, due);
         }
         self.finish();
         self
+    }
+
+    /// Serves requests until the next marker's time, which comes sooner if a sender is in a hurry. Gives that
+    /// time, and whether anything was asked.
+    fn wait(&mut self, requests: &Receiver<CommitRequest>, due: Instant) -> (Instant, bool) {
+        let soon = Instant::now() + HURRIED_COMMIT_EVERY;
+        let calls = self.feeds.desk().calls().clone();
+        let (mut due, mut asked) = (due, false);
+        loop {
+            crossbeam::channel::select! {
+                recv(requests) -> request => match request {
+                    Ok(request) => request(self),
+                    Err(_) => break,
+                },
+                recv(calls) -> _ => due = due.min(soon),
+                default(due.saturating_duration_since(Instant::now())) => return (due, asked),
+            }
+            asked = true;
+        }
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        (due, asked)
     }
 
     /// Seals the minutes that are due.
@@ -158,9 +175,21 @@ impl Committer {
         }
         self.tell_ledger(Some(now));
         let samples = self.aggregator.take_samples();
+        self.acknowledge(now, &samples);
         if let Some(rejects) = &mut self.rejects {
             let lines: Vec<Rejected<'_>> = samples.iter().map(|s| rejected(s, &self.feeds)).collect();
             rejects.add(now, &lines);
+        }
+    }
+
+    /// Tells acknowledged senders what is counted. THE place where it is decided what is safe: today that is
+    /// what was merged, which an orderly stop keeps and a crash does not. Once commits are written down, the
+    /// `acks` of one wait here until it is durable.
+    fn acknowledge(&mut self, now: TimeUs, samples: &[Sample]) {
+        let closed = self.feeds.take_closed();
+        let acks = self.feeds.desk().merged(now, &self.aggregator, closed, samples);
+        if !acks.is_empty() {
+            self.feeds.desk().publish(acks);
         }
     }
 

@@ -115,7 +115,7 @@ fn read(
     source.finish();
     let kind = kind?;
     claim(&source, &kind, listeners);
-    unserved::warn_source(&source, &kind, ack);
+    unserved::warn_source(&source, &kind);
     let ack = ack.unwrap_or(true) && kind.is_stream();
     Some(SourceConfig {
         spec,

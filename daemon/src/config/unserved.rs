@@ -40,15 +40,10 @@ pub(super) fn warn_view(item: &Item<'_>) {
     item.findings.warning(&item.span, message, LATER);
 }
 
-/// Warns of source types and promises that are not kept yet.
-pub(super) fn warn_source(source: &Section<'_>, kind: &SourceKind, ack: Option<bool>) {
+/// Warns of source types that are not served yet.
+pub(super) fn warn_source(source: &Section<'_>, kind: &SourceKind) {
     if matches!(kind, SourceKind::Http { .. }) {
         let message = format!("{}: sources of type \"http\" are not served yet", source.name);
         source.findings.warning(&source.span, message, LATER);
-    }
-    if let Some(item) = source.get("ack").filter(|_| ack == Some(true) && kind.is_stream()) {
-        let message =
-            "EBBD/1 is not spoken yet: a greeting is turned down (ERR not_acked), plain lines are counted";
-        source.findings.warning(&item.span, message, LATER);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StartError, trying};
 use crate::journal::{self, FrameKind};
-use crate::source::Position;
+use crate::source::{Position, Sender};
 
 /// The version written; older ones are read.
 const VERSION: u32 = 1;
@@ -21,6 +21,9 @@ pub struct Checkpoint {
     aggregate: AggregateState,
     judge: JudgeState,
     files: Vec<Position>,
+    /// Absent in what earlier releases wrote, which acknowledged nobody.
+    #[serde(default)]
+    senders: Vec<Sender>,
 }
 
 /// Only what tells whether the rest can be read.
@@ -37,7 +40,12 @@ impl Checkpoint {
         judge: JudgeState,
         files: Vec<Position>,
     ) -> Checkpoint {
-        Checkpoint { version: VERSION, saved_at, aggregate, judge, files }
+        Checkpoint { version: VERSION, saved_at, aggregate, judge, files, senders: Vec::new() }
+    }
+
+    /// The same with what is known of acknowledged senders.
+    pub fn with_senders(self, senders: Vec<Sender>) -> Checkpoint {
+        Checkpoint { senders, ..self }
     }
 
     /// As the journal keeps it.
@@ -55,6 +63,8 @@ pub(super) struct Recovered {
     pub(super) judge: Option<JudgeState>,
     /// How far files were read.
     pub(super) files: Vec<Position>,
+    /// Acknowledged senders.
+    pub(super) senders: Vec<Sender>,
     /// Recent alarm records, oldest first.
     pub(super) records: Vec<AlarmRecord>,
     /// Markers taken in since the checkpoint.
@@ -85,6 +95,7 @@ impl Recovered {
         let checkpoint = read_checkpoint(body)?;
         recovered.judge = Some(checkpoint.judge);
         recovered.files = checkpoint.files;
+        recovered.senders = checkpoint.senders;
         recovered.aggregate = journal.ended_in_order().then_some(checkpoint.aggregate);
         Ok(recovered)
     }

@@ -215,6 +215,7 @@ impl Daemon {
         let committer = ended("committer", self.committer.join())?;
         let aggregate = committer.aggregator.save();
         let files = committer.feeds.positions(&committer.aggregator);
+        let senders = committer.feeds.desk().save();
         drop(committer);
         // Behind everything that the committer sent; control may still hold a sender.
         let _ = self.judge_messages.send(JudgeMessage::Stop);
@@ -223,7 +224,8 @@ impl Daemon {
         let carried = judge.publisher.into_carried();
         drop(judge.store);
         ended("store", self.store.join())?;
-        let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files);
+        let checkpoint =
+            Checkpoint::new(self.clock.now(), aggregate, judge_state, files).with_senders(senders);
         let written = self.journal.close(&carried.closed_with(checkpoint.to_json()));
         self.outlets.stop();
         trying("writing the state to the journal", written)

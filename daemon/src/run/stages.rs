@@ -20,7 +20,7 @@ use crate::journal::{self, About, Journal};
 use crate::judge::{self, AlarmSink, Carried, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
-use crate::source::{self, ConnTable, Intake, Position, SourceHandle, SourceTold};
+use crate::source::{self, AckDesk, ConnTable, Intake, Position, SourceHandle, SourceTold};
 use crate::store::{self, Place, Store};
 use crate::sys::{Clock, Disk, Inherited};
 
@@ -178,11 +178,12 @@ impl Stages<'_> {
             trying("starting a lane", spawn_lane(index, counter, Arc::clone(queue), deltas.clone()))?;
         }
         let intake = self.intake(&queues);
+        intake.desk.restore(state.senders);
         let sources = self.sources(&intake, &state.files, inherited)?;
         let committer = Committer {
             aggregator,
             lanes: Lanes::new(queues, answers),
-            feeds: SourceFeeds::new(sources.iter().map(feed).collect(), Arc::clone(&intake.conns)),
+            feeds: SourceFeeds::new(sources.iter().map(feed).collect(), intake.conns, intake.desk),
             outputs: Outputs { judge, store },
             clock: Arc::clone(self.clock),
             rejects: config.rejects.map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us)),
@@ -205,8 +206,14 @@ impl Stages<'_> {
             pool: Pool::new(count, bytes),
             clock: Arc::clone(self.clock),
             conns: Arc::new(ConnTable::new()),
+            desk: Arc::new(AckDesk::new(source::MOST_IDS, self.longest_lateness_us())),
             line: config.limits.core.line,
         }
+    }
+
+    /// How long lines that were counted may come again.
+    fn longest_lateness_us(&self) -> i64 {
+        self.config.streams.iter().map(|stream| stream.lateness_us).max().unwrap_or(0)
     }
 
     fn sources(

@@ -139,7 +139,7 @@ fn source_status(source: &SourceConfig, seen: &Seen) -> SourceStatus {
         kind: source.kind.name().to_owned(),
         state: state.map_or("idle", |minute| minute.state.name()).to_owned(),
         lag_ms: None,
-        lines: told.delivered_lines + told.dropped_queue_lines + told.too_long_lines + told.partial_lines,
+        lines: told.lines(),
         rejected: counts.rejected_total(),
         connections: seen.connections.get(name).copied().unwrap_or(0) as u64,
         last: None,

@@ -228,7 +228,7 @@ impl View {
         for source in committer.feeds.sources() {
             let Some((_, figures)) = self.telemetry.sources.get(source.id.index()) else { continue };
             let told = source.total;
-            figures.lines.raise_to(told.delivered_lines + told.dropped_queue_lines + told.too_long_lines);
+            figures.lines.raise_to(told.lines());
             figures.bytes.raise_to(told.delivered_bytes);
             figures.shed_lines.raise_to(told.dropped_queue_lines);
             figures.waits.raise_to(told.waits);

@@ -1,42 +1,59 @@
-//! One stream connection: what is read, cut and handed over, and how it ends.
+//! One stream connection: what is read, cut and handed over, what is answered, and how it ends.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use ebbd_core::decode::{Answer, FirstLine, Greeting, Refusal};
 use ebbd_core::model::ConnId;
 use ebbd_core::sync::Lease;
+use memchr::memchr;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, read};
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use rustix::net::{Shutdown, shutdown};
 
+use super::acked::Acked;
+use super::acks::{Address, Claim, Mail};
 use super::cut::Cutter;
 use super::feed::{Feed, Origin};
+use super::outbox::Outbox;
 use super::tally::Told;
 
-/// A first line that begins so asks for acknowledgements.
-const GREETING: &[u8] = b"EBBD/1";
-/// The answer to a greeting. Plain senders are never written to.
-const NOT_ACKED: &[u8] = b"ERR not_acked this release counts plain lines only\n";
-/// How long a sender whose greeting was turned down may take to read that and close.
+/// How long a sender that was turned down may take to read that and close.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a sender may take to read the last word.
+const LAST_WORD: Duration = Duration::from_secs(30);
+/// When it is said again to one that doesn't read.
+const AGAIN: Duration = Duration::from_millis(50);
+/// Bytes read at a time until it is known whether the sender greets: what comes with a greeting has to be
+/// kept until the greeting is answered.
+const FIRST_BYTES: usize = 4096;
 
 /// A connection of a stream source.
 #[derive(Debug)]
 pub(super) struct Connection {
     fd: OwnedFd,
     id: ConnId,
+    /// Its place among its source's connections.
+    key: usize,
+    /// Whether its source looks for what it sends.
+    pub(super) is_polled: bool,
     cutter: Cutter,
     talk: Talk,
+    outbox: Outbox,
 }
 
 /// What is known of the sender.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Talk {
     /// Its first line hasn't come yet.
     Unknown,
     /// It just sends lines.
     Plain,
-    /// It greeted and was turned down, then: what it sends on is not received.
+    /// It greeted.
+    Acked(Box<Acked>),
+    /// The last word is said, then, but not sent yet.
+    Ending(Instant),
+    /// It was turned down, then: what it sends on is not received.
     TurnedDown(Instant),
 }
 
@@ -47,37 +64,50 @@ pub(super) enum Turn {
     Read(usize),
     /// Nothing for now.
     Idle,
+    /// Nothing is to be read until it gets mail.
+    Paused,
     /// It is over.
     Ended,
 }
 
 impl Connection {
-    pub(super) fn new(fd: OwnedFd, id: ConnId, line: usize) -> Connection {
-        Connection { fd, id, cutter: Cutter::new(line), talk: Talk::Unknown }
+    /// One that may greet. `key` is its place among its source's connections.
+    pub(super) fn new(fd: OwnedFd, id: ConnId, line: usize, key: usize) -> Connection {
+        let (cutter, talk) = (Cutter::keeping(line), Talk::Unknown);
+        Connection { fd, id, key, is_polled: true, cutter, talk, outbox: Outbox::default() }
     }
 
     /// One that can't be answered, so that nothing is taken for a greeting.
     pub(super) fn unspoken(fd: OwnedFd, id: ConnId, line: usize) -> Connection {
-        Connection { talk: Talk::Plain, ..Connection::new(fd, id, line) }
+        Connection { talk: Talk::Plain, cutter: Cutter::new(line), ..Connection::new(fd, id, line, 0) }
     }
 
     pub(super) fn id(&self) -> ConnId {
         self.id
     }
 
+    /// Whether what it sends is to be read now.
+    pub(super) fn is_reading(&self, feed: &Feed) -> bool {
+        match &self.talk {
+            Talk::Acked(acked) => acked.is_reading() && !feed.desk().is_held(),
+            Talk::Ending(_) => false,
+            Talk::Unknown | Talk::Plain | Talk::TurnedDown(_) => true,
+        }
+    }
+
     /// Reads once and hands over the whole lines. `spare` is a buffer that no connection uses.
     pub(super) fn turn(&mut self, feed: &Feed, spare: &mut Option<Lease>, now: Instant) -> Turn {
+        if !self.is_reading(feed) {
+            return Turn::Paused;
+        }
         let mut bytes = spare.take().unwrap_or_else(|| feed.buffer());
         bytes.clear();
         self.cutter.begin(&mut bytes);
-        match read(&self.fd, spare_capacity(&mut bytes)) {
-            Ok(0) => {
-                self.end(feed, bytes, now);
-                Turn::Ended
-            }
+        match self.read(&mut bytes) {
+            Ok(0) => self.end(feed, bytes, now),
             Ok(read) => {
                 *spare = self.received(feed, bytes, now);
-                Turn::Read(read)
+                if self.is_reading(feed) { Turn::Read(read) } else { Turn::Paused }
             }
             Err(Errno::AGAIN | Errno::INTR) => {
                 *spare = Some(bytes);
@@ -91,6 +121,16 @@ impl Connection {
         }
     }
 
+    fn read(&self, bytes: &mut Lease) -> Result<usize, Errno> {
+        if !matches!(self.talk, Talk::Unknown) {
+            return read(&self.fd, spare_capacity(bytes));
+        }
+        let mut first = [0; FIRST_BYTES];
+        let read = read(&self.fd, &mut first)?;
+        bytes.extend_from_slice(&first[..read]);
+        Ok(read)
+    }
+
     /// Returns the buffer if it was not handed over.
     fn received(&mut self, feed: &Feed, mut bytes: Lease, now: Instant) -> Option<Lease> {
         if matches!(self.talk, Talk::TurnedDown(_)) {
@@ -102,68 +142,198 @@ impl Connection {
         if bytes.is_empty() {
             return Some(bytes);
         }
-        if self.is_turned_down(feed, &bytes, now) {
+        if matches!(self.talk, Talk::Unknown) && !self.is_plain(feed, &mut bytes, now) {
             return Some(bytes);
         }
-        self.hand_over(feed, bytes);
-        None
+        match self.talk {
+            Talk::Acked(_) => self.take(feed, bytes, now),
+            _ => {
+                self.hand_over(feed, bytes, 0);
+                None
+            }
+        }
     }
 
-    fn hand_over(&mut self, feed: &Feed, bytes: Lease) {
+    /// Hands over a block; whether a lane took it.
+    fn hand_over(&mut self, feed: &Feed, bytes: Lease, check: u32) -> bool {
         let origin = Origin {
             conn: self.id,
             first_line: self.cutter.next_line(),
             end_offset: self.cutter.end_offset(),
+            check,
             arrival: feed.now(),
         };
-        self.cutter.number(feed.deliver(bytes, origin));
+        let lines = feed.deliver(bytes, origin);
+        self.cutter.number(lines);
+        lines > 0
     }
 
-    /// Looks at the first line: a greeting is answered and ends the conversation.
-    fn is_turned_down(&mut self, feed: &Feed, first: &[u8], now: Instant) -> bool {
-        if !matches!(self.talk, Talk::Unknown) {
-            return false;
+    /// Looks at the first line. A greeting is claimed or turned down; what came with it is kept.
+    fn is_plain(&mut self, feed: &Feed, bytes: &mut Lease, now: Instant) -> bool {
+        let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let first = FirstLine::read(&bytes[..end]);
+        if first == FirstLine::Data {
+            self.talk = Talk::Plain;
+            feed.count(Told::TooLongLines, u64::from(self.cutter.skip_long_lines()));
+            return true;
         }
-        let greets = is_greeting(first);
-        self.talk = if greets { Talk::TurnedDown(now) } else { Talk::Plain };
-        if greets {
-            feed.count(Told::ControlLines, 1);
-            self.cutter = Cutter::new(feed.line());
-            // A sender that doesn't take the answer has only itself to blame.
-            let _ = send(&self.fd, NOT_ACKED, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-            let _ = shutdown(&self.fd, Shutdown::Write);
+        feed.count(Told::ControlLines, 1);
+        match first {
+            FirstLine::Greeting(greeting) if feed.acks => {
+                self.claim(feed, greeting, bytes[end..].to_vec());
+            }
+            FirstLine::Greeting(_) => self.turn_down(Refusal::NotAcked, now),
+            _ => self.turn_down(Refusal::BadGreeting, now),
         }
-        greets
+        false
     }
 
-    /// The sender closed or half-closed: a last line without LF counts as a line.
-    fn end(&mut self, feed: &Feed, mut bytes: Lease, now: Instant) {
-        if self.cutter.finish(&mut bytes) && !self.is_turned_down(feed, &bytes, now) {
-            self.hand_over(feed, bytes);
-        }
+    fn claim(&mut self, feed: &Feed, greeting: Greeting, early: Vec<u8>) {
+        self.talk = Talk::Acked(Box::new(Acked::new(&greeting, early)));
+        let address = Address { inbox: feed.inbox.clone(), key: self.key };
+        feed.desk().claim(Claim { source: feed.source, conn: self.id, greeting, address });
     }
 
-    /// The connection was reset or is closed by us: an unfinished line never gets its end.
+    /// Says why and ends the conversation. The sender may take a moment to read that: closing at once would
+    /// take the words away from under it.
+    fn turn_down(&mut self, refusal: Refusal, now: Instant) {
+        self.outbox.say(&Answer::Error(refusal));
+        self.talk = Talk::TurnedDown(now);
+        self.cutter = Cutter::new(0);
+        // A sender that doesn't take the answer has only itself to blame.
+        self.outbox.flush(&self.fd);
+        let _ = shutdown(&self.fd, Shutdown::Write);
+    }
+
+    /// Ends an acknowledged conversation: none of its lines is counted from now on.
+    fn refuse(&mut self, feed: &Feed, refusal: Refusal, now: Instant) {
+        self.turn_down(refusal, now);
+        feed.closed(self.id);
+        feed.desk().hurry();
+    }
+
+    /// Takes whole lines of an acknowledged sender. Returns the buffer if it was not handed over.
+    fn take(&mut self, feed: &Feed, mut bytes: Lease, now: Instant) -> Option<Lease> {
+        let cut_short = self.cutter.take_cut_short();
+        let Talk::Acked(acked) = &mut self.talk else { return Some(bytes) };
+        let taken = acked.take(&mut bytes, cut_short);
+        feed.count(Told::DuplicateLines, taken.duplicates);
+        if let Some(number) = taken.diverged {
+            self.refuse(feed, Refusal::Diverged(number), now);
+            return Some(bytes);
+        }
+        if taken.hurry {
+            feed.desk().hurry();
+        }
+        if taken.new == 0 {
+            return Some(bytes);
+        }
+        if !self.hand_over(feed, bytes, taken.check) {
+            // No lane is left: what is not counted must not be acknowledged.
+            feed.closed(self.id);
+            self.talk = Talk::TurnedDown(now);
+        }
+        None
+    }
+
+    /// Reads its mail.
+    pub(super) fn told(&mut self, feed: &Feed, mail: Mail, now: Instant) -> Turn {
+        let Talk::Acked(acked) = &mut self.talk else { return Turn::Idle };
+        if mail.is_fenced {
+            self.refuse(feed, Refusal::Fenced, now);
+            return Turn::Idle;
+        }
+        let acknowledged = acked.moved(&mail);
+        for (number, reason) in &mail.rejected {
+            self.outbox.mention(&Answer::Rejected(*number, reason.name().to_owned()));
+        }
+        if let Some(number) = acknowledged {
+            self.outbox.ack(number);
+        }
+        match mail.answer.filter(|_| acked.is_waiting()) {
+            Some(Ok(grant)) => {
+                let (answer, early) = acked.granted(grant);
+                self.outbox.say(&answer);
+                self.cutter.resume(now);
+                if !early.is_empty() {
+                    self.take(feed, Lease::owned(early), now);
+                }
+            }
+            Some(Err(refusal)) => self.refuse(feed, refusal, now),
+            None => {}
+        }
+        self.speak(now)
+    }
+
+    /// Says what is to be said, and goodbye if it is time.
+    fn speak(&mut self, now: Instant) -> Turn {
+        if let Talk::Acked(acked) = &mut self.talk
+            && let Some(bye) = acked.bye()
+        {
+            self.outbox.say(&bye);
+            self.talk = Talk::Ending(now);
+        }
+        let is_said = self.outbox.flush(&self.fd);
+        if is_said && matches!(self.talk, Talk::Ending(_)) { Turn::Ended } else { Turn::Idle }
+    }
+
+    /// The sender closed or half-closed. Of a plain one a last line without LF counts as a line; an
+    /// acknowledged one is told goodbye when all its lines are counted.
+    fn end(&mut self, feed: &Feed, mut bytes: Lease, now: Instant) -> Turn {
+        if let Talk::Acked(acked) = &mut self.talk {
+            acked.half_closed(self.cutter.unfinished_bytes());
+            self.cutter.give_up();
+            feed.desk().hurry();
+            return if self.speak(now) == Turn::Ended { Turn::Ended } else { Turn::Paused };
+        }
+        if self.cutter.finish(&mut bytes) && self.is_line(feed, &bytes) {
+            self.hand_over(feed, bytes, 0);
+        }
+        Turn::Ended
+    }
+
+    /// Whether a last line without LF counts: not if it is a greeting with nothing behind it.
+    fn is_line(&mut self, feed: &Feed, last: &[u8]) -> bool {
+        let is_line = !matches!(self.talk, Talk::Unknown) || FirstLine::read(last) == FirstLine::Data;
+        feed.count(Told::ControlLines, u64::from(!is_line));
+        is_line
+    }
+
+    /// The connection was reset or is closed by us: an unfinished line never gets its end. One of an
+    /// acknowledged sender has no number yet; it will be sent again.
     pub(super) fn abandon(&mut self, feed: &Feed) {
         if self.cutter.unfinished_since().is_some() {
-            feed.count(Told::PartialLines, 1);
+            feed.count(Told::PartialLines, u64::from(!matches!(self.talk, Talk::Acked(_))));
             self.cutter.give_up();
         }
     }
 
     /// Gives an unfinished line up that is older than `patience`; its rest will be skipped. Whether the
-    /// connection has to be closed: a sender that was turned down and stays.
+    /// connection has to be closed: an acknowledged sender that doesn't finish its line (it can send it
+    /// again), one that was turned down and stays, one that doesn't read the last word.
     pub(super) fn expire(&mut self, feed: &Feed, patience: Duration, now: Instant) -> bool {
-        if self.cutter.unfinished_since().is_some_and(|since| now.duration_since(since) >= patience) {
-            self.abandon(feed);
+        let is_late =
+            self.cutter.unfinished_since().is_some_and(|since| now.duration_since(since) >= patience);
+        match self.talk {
+            Talk::TurnedDown(since) => now.duration_since(since) >= GOODBYE,
+            Talk::Ending(since) => self.speak(now) == Turn::Ended || now.duration_since(since) >= LAST_WORD,
+            Talk::Acked(_) => is_late && self.is_reading(feed),
+            Talk::Unknown | Talk::Plain => {
+                if is_late {
+                    self.abandon(feed);
+                }
+                false
+            }
         }
-        matches!(self.talk, Talk::TurnedDown(since) if now.duration_since(since) >= GOODBYE)
     }
 
     /// When [`Connection::expire`] will have something to do.
-    pub(super) fn deadline(&self, patience: Duration) -> Option<Instant> {
+    pub(super) fn deadline(&self, patience: Duration, now: Instant) -> Option<Instant> {
         match self.talk {
             Talk::TurnedDown(since) => Some(since + GOODBYE),
+            Talk::Ending(_) => Some(now + AGAIN),
+            // It waits for us, not we for it.
+            Talk::Acked(_) if !self.is_polled => None,
             _ => self.cutter.unfinished_since().map(|since| since + patience),
         }
     }
@@ -173,9 +343,4 @@ impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-fn is_greeting(first: &[u8]) -> bool {
-    let behind = first.strip_prefix(GREETING);
-    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b' ' | b'\r' | b'\n')))
 }

@@ -18,16 +18,70 @@ pub(super) struct Cutter {
     since: Option<Instant>,
     /// The rest of a line that was given up is skipped up to its LF.
     skipping: bool,
+    /// A line that is too long is kept, cut short, so that it gets a number like any other.
+    keeping: bool,
+    /// What was left out of the line that is being cut short.
+    left_out: LeftOut,
+    /// The same of the first line of the last block, if it was cut short.
+    cut_short: Option<LeftOut>,
     /// Bytes received.
     received: u64,
     /// Number of the next non-empty line that is handed over, from 1.
     next_line: u64,
 }
 
+/// What was left out of a line that was cut short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// Where in its block.
+    pub(super) at: usize,
+    /// How many bytes.
+    pub(super) bytes: u64,
+    /// Their CRC32C.
+    pub(super) check: u32,
+}
+
+impl LeftOut {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.check = crc32c::crc32c_append(self.check, bytes);
+    }
+}
+
 impl Cutter {
-    /// For lines of up to `limit` bytes.
+    /// For lines of up to `limit` bytes. Lines that are longer are skipped.
     pub(super) fn new(limit: usize) -> Cutter {
-        Cutter { limit, carry: Vec::new(), since: None, skipping: false, received: 0, next_line: 1 }
+        Cutter {
+            limit,
+            carry: Vec::new(),
+            since: None,
+            skipping: false,
+            keeping: false,
+            left_out: LeftOut::default(),
+            cut_short: None,
+            received: 0,
+            next_line: 1,
+        }
+    }
+
+    /// For lines of up to `limit` bytes. Lines that are longer are cut short, to a length that is still too
+    /// long, so that they can be refused where lines are counted.
+    pub(super) fn keeping(limit: usize) -> Cutter {
+        Cutter { keeping: true, ..Cutter::new(limit) }
+    }
+
+    /// From now on lines that are too long are skipped. Returns whether one just was.
+    pub(super) fn skip_long_lines(&mut self) -> bool {
+        self.keeping = false;
+        if self.skipping {
+            self.give_up();
+        }
+        self.skipping
+    }
+
+    /// What was left out of the first line of the block that was just cut.
+    pub(super) fn take_cut_short(&mut self) -> Option<LeftOut> {
+        self.cut_short.take()
     }
 
     /// Puts the unfinished line in front of what will be read into `bytes` (empty so far).
@@ -40,7 +94,7 @@ impl Cutter {
     pub(super) fn cut(&mut self, bytes: &mut Vec<u8>, now: Instant) -> bool {
         let carried = self.carry.len();
         self.received += (bytes.len() - carried) as u64;
-        if self.skipping && !self.skip(bytes) {
+        if self.skipping && !(if self.keeping { self.cut_short(bytes, carried) } else { self.skip(bytes) }) {
             return false;
         }
         let carried = carried.min(bytes.len());
@@ -50,16 +104,33 @@ impl Cutter {
         }
         let unfinished = bytes.len() - end;
         // The end may yet turn out to be CR LF.
-        let too_long = unfinished > self.limit + 1;
-        if too_long {
+        let is_too_long = unfinished > self.limit + 1;
+        if is_too_long && !self.keeping {
             self.give_up();
         } else if unfinished > 0 {
+            let kept = unfinished.min(self.limit + 2);
             self.carry.clear();
-            self.carry.extend_from_slice(&bytes[end..]);
+            self.carry.extend_from_slice(&bytes[end..end + kept]);
             self.since.get_or_insert(now);
+            self.left_out.add(&bytes[end + kept..]);
+            self.skipping = is_too_long;
         }
         bytes.truncate(end);
-        too_long
+        is_too_long && !self.keeping
+    }
+
+    /// Leaves out what comes up to the next LF, which ends the line that is carried; whether there was one.
+    fn cut_short(&mut self, bytes: &mut Vec<u8>, carried: usize) -> bool {
+        let Some(at) = memchr(b'\n', &bytes[carried..]) else {
+            self.left_out.add(&bytes[carried..]);
+            bytes.clear();
+            return false;
+        };
+        self.left_out.add(&bytes[carried..carried + at]);
+        bytes.drain(carried..carried + at);
+        self.cut_short = Some(LeftOut { at: carried, ..std::mem::take(&mut self.left_out) });
+        self.skipping = false;
+        true
     }
 
     /// Skips to behind the next LF; whether there was one.
@@ -83,6 +154,7 @@ impl Cutter {
 
     fn forget(&mut self) {
         self.since = None;
+        self.left_out = LeftOut::default();
         self.carry.clear();
         self.carry.shrink_to(SMALL_CARRY);
     }
@@ -90,6 +162,11 @@ impl Cutter {
     /// When the unfinished line began, if there is one.
     pub(super) fn unfinished_since(&self) -> Option<Instant> {
         self.since
+    }
+
+    /// Reading goes on after a pause that was not the sender's: an unfinished line is as good as new.
+    pub(super) fn resume(&mut self, now: Instant) {
+        self.since = self.since.map(|_| now);
     }
 
     /// The number of a block's first line.
@@ -104,7 +181,12 @@ impl Cutter {
 
     /// Offset behind the last byte that is not carried.
     pub(super) fn end_offset(&self) -> u64 {
-        self.received - self.carry.len() as u64
+        self.received - self.unfinished_bytes()
+    }
+
+    /// Bytes behind the last LF, but for those of a line that was given up.
+    pub(super) fn unfinished_bytes(&self) -> u64 {
+        self.carry.len() as u64 + self.left_out.bytes
     }
 
     /// At the end of a stream: what has no LF is the last line. Moves it to `bytes`; whether there is any.
@@ -112,6 +194,7 @@ impl Cutter {
         bytes.clear();
         bytes.extend_from_slice(&self.carry);
         self.forget();
+        self.skipping = false;
         !bytes.is_empty()
     }
 }

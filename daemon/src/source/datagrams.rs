@@ -179,6 +179,7 @@ impl Joined {
             conn: self.conn,
             first_line: self.next_line,
             end_offset: self.offset,
+            check: 0,
             arrival: self.feed.now(),
         };
         self.next_line += self.feed.offer(block, origin, self.patience);

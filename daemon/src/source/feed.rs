@@ -10,6 +10,7 @@ use ebbd_core::model::{ConnId, SourceId, TimeUs};
 use ebbd_core::simd::count_lines;
 use ebbd_core::sync::{Lease, Pool};
 
+use super::acks::{AckDesk, Inbox};
 use super::conns::ConnTable;
 use super::tally::{SourceCounters, Told};
 use crate::lane::LaneQueue;
@@ -32,6 +33,8 @@ pub struct Intake {
     pub clock: Arc<dyn Clock>,
     /// Who is connected.
     pub conns: Arc<ConnTable>,
+    /// Who speaks for which acknowledged sender.
+    pub desk: Arc<AckDesk>,
     /// Longest line in bytes, without its end.
     pub line: usize,
 }
@@ -43,6 +46,10 @@ pub(super) struct Feed {
     pub(super) name: Arc<str>,
     pub(super) intake: Intake,
     pub(super) counters: Arc<SourceCounters>,
+    /// Whether greetings are accepted.
+    pub(super) acks: bool,
+    /// Mail of the desk for its connections.
+    pub(super) inbox: Arc<Inbox>,
     pub(super) stop: Arc<Wake>,
 }
 
@@ -52,6 +59,8 @@ pub(super) struct Origin {
     pub(super) conn: ConnId,
     pub(super) first_line: u64,
     pub(super) end_offset: u64,
+    /// Comes back with the position once all up to the end is counted.
+    pub(super) check: u32,
     pub(super) arrival: TimeUs,
 }
 
@@ -66,6 +75,10 @@ impl Feed {
 
     pub(super) fn line(&self) -> usize {
         self.intake.line
+    }
+
+    pub(super) fn desk(&self) -> &AckDesk {
+        &self.intake.desk
     }
 
     pub(super) fn count(&self, what: Told, count: u64) {
@@ -138,7 +151,7 @@ impl Feed {
             conn: origin.conn,
             first_line: origin.first_line,
             end_offset: origin.end_offset,
-            check: 0,
+            check: origin.check,
             arrival: origin.arrival,
         };
         if !self.push(block, patience) {

@@ -1,16 +1,22 @@
 //! Sources: threads that wait at sockets and files, read into pooled buffers and hand blocks of whole
 //! lines to the lanes. One thread per source, one file per kind.
 //!
-//! In: the checked configuration of a source, an [`Intake`]. Out: blocks, counters, who is connected.
+//! In: the checked configuration of a source, an [`Intake`]. Out: blocks, counters, who is connected,
+//! answers to acknowledged senders.
 //! Must not know: formats, counting, storage, outlets.
 
+mod acked;
+mod acks;
 mod connection;
 mod conns;
 mod cut;
 mod datagrams;
 mod feed;
 mod file;
+mod outbox;
 mod pace;
+mod running;
+mod senders;
 mod slots;
 mod socket_path;
 mod stdin;
@@ -29,13 +35,16 @@ use std::time::Duration;
 
 use ebbd_core::model::SourceId;
 
+pub use acks::{AckCounters, AckDesk, Acks, Binding, MOST_IDS};
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::Intake;
 pub use file::Position;
+pub use senders::{Numbered, Sender, Senders};
 pub use tally::{SourceCounters, SourceTold};
 
 use crate::config::{SourceConfig, SourceKind};
 use crate::sys::{Inherited, ReceiveBuffer, Wake};
+use acks::Inbox;
 use feed::Feed;
 
 /// A source could not be started.
@@ -136,6 +145,8 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
         name: Arc::from(config.spec.name.as_str()),
         intake: intake.clone(),
         counters: Arc::clone(&counters),
+        acks: config.ack,
+        inbox: Arc::new(Inbox::new()?),
         stop: Arc::clone(&stop),
     };
     let Bound { address, receive_buffer, run } = bound;

@@ -59,7 +59,8 @@ fn wait(connection: &Connection, feed: &Feed, partial_line: Duration, is_drainin
         PollFd::from_borrowed_fd(stop, if is_draining { PollFlags::empty() } else { PollFlags::IN }),
     ];
     let until = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
-    let patience = connection.deadline(partial_line).map(|at| until(at) + Duration::from_millis(1));
+    let patience =
+        connection.deadline(partial_line, Instant::now()).map(|at| until(at) + Duration::from_millis(1));
     let timeout = if is_draining { Some(Duration::ZERO) } else { patience };
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     // Interrupted: the caller comes back.

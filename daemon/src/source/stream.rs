@@ -46,6 +46,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 const LISTENER: u64 = u64::MAX;
 const STOP: u64 = u64::MAX - 1;
+const MAIL: u64 = u64::MAX - 2;
 
 /// Bounds of a stream source.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +114,7 @@ impl StreamSource {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listening.socket, EventData::new_u64(LISTENER), EventFlags::IN)?;
         epoll::add(&epoll, feed.stop.as_fd(), EventData::new_u64(STOP), EventFlags::IN)?;
+        epoll::add(&epoll, feed.inbox.as_fd(), EventData::new_u64(MAIL), EventFlags::IN)?;
         Ok(StreamSource {
             epoll,
             listening,
@@ -164,13 +166,17 @@ impl StreamSource {
             return 0;
         }
         let now = Instant::now();
-        let mut is_called = false;
+        let (mut is_called, mut has_mail) = (false, false);
         for event in &*events {
             match event.data.u64() {
                 LISTENER => is_called = true,
                 STOP => {}
+                MAIL => has_mail = true,
                 key => self.serve(key as usize, now),
             }
+        }
+        if has_mail {
+            self.read_mail(now);
         }
         if is_called {
             self.accept(now);
@@ -190,11 +196,49 @@ impl StreamSource {
                     }
                 }
                 Turn::Idle => break,
+                Turn::Paused => {
+                    self.poll(key, false);
+                    break;
+                }
                 Turn::Ended => return self.close(key),
             }
         }
-        let deadline = self.slots.get_mut(key).and_then(|c| c.deadline(self.limits.partial_line));
+        self.plan_check(key, now);
+    }
+
+    /// Notes when a connection has to be looked at.
+    fn plan_check(&mut self, key: usize, now: Instant) {
+        let deadline = self.slots.get_mut(key).and_then(|c| c.deadline(self.limits.partial_line, now));
         self.next_check = self.next_check.into_iter().chain(deadline).min();
+    }
+
+    /// Begins or ceases to look for what a connection sends. One that is only not read would call for
+    /// attention for ever once its sender is gone.
+    fn poll(&mut self, key: usize, is_polled: bool) {
+        let Some(connection) = self.slots.get_mut(key).filter(|c| c.is_polled != is_polled) else { return };
+        let done = match is_polled {
+            true => epoll::add(&self.epoll, &*connection, EventData::new_u64(key as u64), EventFlags::IN),
+            false => epoll::delete(&self.epoll, &*connection),
+        };
+        match done {
+            Ok(()) => connection.is_polled = is_polled,
+            Err(error) => tracing::warn!(source = &*self.feed.name, %error, "a connection can't be polled"),
+        }
+    }
+
+    /// Tells acknowledged senders what the desk has for them.
+    fn read_mail(&mut self, now: Instant) {
+        for (conn, mail) in self.feed.inbox.take() {
+            let key = mail.key;
+            let Some(connection) = self.slots.get_mut(key).filter(|c| c.id() == conn) else { continue };
+            if connection.told(&self.feed, mail, now) == Turn::Ended {
+                self.close(key);
+                continue;
+            }
+            let is_reading = connection.is_reading(&self.feed);
+            self.poll(key, is_reading);
+            self.plan_check(key, now);
+        }
     }
 
     fn close(&mut self, key: usize) {
@@ -219,7 +263,7 @@ impl StreamSource {
                 self.close(key);
                 continue;
             }
-            let deadline = connection.deadline(self.limits.partial_line);
+            let deadline = connection.deadline(self.limits.partial_line, now);
             self.next_check = self.next_check.into_iter().chain(deadline).min();
         }
     }
@@ -241,13 +285,14 @@ impl StreamSource {
             self.feed.count(Told::RefusedConnections, 1);
             return;
         }
-        let key = EventData::new_u64(self.slots.next_key() as u64);
-        if epoll::add(&self.epoll, &connection, key, EventFlags::IN).is_err() {
+        let key = self.slots.next_key();
+        let data = EventData::new_u64(key as u64);
+        if epoll::add(&self.epoll, &connection, data, EventFlags::IN).is_err() {
             self.feed.count(Told::RefusedConnections, 1);
             return;
         }
         let id = self.feed.opened((self.listening.greet)(connection.as_fd()));
-        self.slots.insert(Connection::new(connection, id, self.feed.line()));
+        self.slots.insert(Connection::new(connection, id, self.feed.line(), key));
     }
 
     /// No descriptor is left: gives up the one in reserve to accept and close a waiting connection, which
@@ -279,6 +324,7 @@ impl StreamSource {
     /// After a stop: takes what waits in the kernel, then lets go. A line without its end never gets it.
     fn drain(mut self, events: &mut Vec<Event>) {
         let _ = epoll::delete(&self.epoll, self.feed.stop.as_fd());
+        let _ = epoll::delete(&self.epoll, self.feed.inbox.as_fd());
         if self.listening.is_inherited {
             let _ = epoll::delete(&self.epoll, &self.listening.socket);
         }

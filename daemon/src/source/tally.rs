@@ -3,7 +3,7 @@
 
 use ebbd_core::sync::Tally;
 
-const FIELDS: usize = 9;
+const FIELDS: usize = 10;
 
 /// Counted by a source's thread, drained by the committer.
 #[derive(Debug, Default)]
@@ -22,8 +22,10 @@ pub struct SourceTold {
     pub too_long_lines: u64,
     /// Lines whose end never came.
     pub partial_lines: u64,
-    /// Lines spoken to ebbd itself: greetings that were turned down.
+    /// Lines spoken to ebbd itself: greetings.
     pub control_lines: u64,
+    /// Lines that an acknowledged sender sent again although they are counted.
+    pub duplicate_lines: u64,
     /// Datagrams the kernel dropped before they were received.
     pub kernel_datagrams: u64,
     /// Connections closed at once because there were too many, or no descriptor was left.
@@ -41,6 +43,7 @@ pub(super) enum Told {
     TooLongLines,
     PartialLines,
     ControlLines,
+    DuplicateLines,
     KernelDatagrams,
     RefusedConnections,
     Waits,
@@ -68,6 +71,7 @@ impl SourceCounters {
             too_long_lines,
             partial_lines,
             control_lines,
+            duplicate_lines,
             kernel_datagrams,
             refused_connections,
             waits,
@@ -79,6 +83,7 @@ impl SourceCounters {
             too_long_lines,
             partial_lines,
             control_lines,
+            duplicate_lines,
             kernel_datagrams,
             refused_connections,
             waits,
@@ -87,6 +92,12 @@ impl SourceCounters {
 }
 
 impl SourceTold {
+    /// Lines that were received, but for those spoken to ebbd itself.
+    pub fn lines(&self) -> u64 {
+        let refused = self.too_long_lines + self.partial_lines;
+        self.delivered_lines + self.dropped_queue_lines + self.duplicate_lines + refused
+    }
+
     /// Adds all of `other`.
     pub fn add(&mut self, other: &SourceTold) {
         self.delivered_lines += other.delivered_lines;
@@ -95,6 +106,7 @@ impl SourceTold {
         self.too_long_lines += other.too_long_lines;
         self.partial_lines += other.partial_lines;
         self.control_lines += other.control_lines;
+        self.duplicate_lines += other.duplicate_lines;
         self.kernel_datagrams += other.kernel_datagrams;
         self.refused_connections += other.refused_connections;
         self.waits += other.waits;
@@ -114,6 +126,7 @@ mod tests {
         counters.add(Told::TooLongLines, 4);
         counters.add(Told::PartialLines, 5);
         counters.add(Told::ControlLines, 6);
+        counters.add(Told::DuplicateLines, 10);
         counters.add(Told::KernelDatagrams, 7);
         counters.add(Told::RefusedConnections, 8);
         counters.add(Told::Waits, 9);
@@ -124,6 +137,7 @@ mod tests {
             too_long_lines: 4,
             partial_lines: 5,
             control_lines: 6,
+            duplicate_lines: 10,
             kernel_datagrams: 7,
             refused_connections: 8,
             waits: 9,

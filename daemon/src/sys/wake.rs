@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Set once, never taken back. Its descriptor becomes readable for good when it is set.
+/// Its descriptor is readable from when it is set until it is taken back, if ever.
 #[derive(Debug)]
 pub struct Wake {
     set: AtomicBool,
@@ -28,6 +28,14 @@ impl Wake {
         self.set.store(true, Ordering::Release);
         // A counter that is too full to add to is readable already.
         let _ = rustix::io::write(&self.event, &1_u64.to_ne_bytes());
+    }
+
+    /// Takes it back; whether it was set. What was set after this call is set.
+    pub fn take(&self) -> bool {
+        let mut count = [0; 8];
+        // Nothing to read: nobody has set it.
+        let _ = rustix::io::read(&self.event, &mut count);
+        self.set.swap(false, Ordering::AcqRel)
     }
 
     /// Whether it is set.

@@ -189,10 +189,6 @@ fn every_error_says_what_to_write() {
 #[test]
 fn what_is_not_acted_on_is_said() {
     insta::assert_snapshot!(warnings(WHOLE), @r#"
-    ebbd.toml:35:10: warning: EBBD/1 is not spoken yet: a greeting is turned down (ERR not_acked), plain lines are counted
-       35 | ack    = true
-          |          ^^^^
-          = the configuration is valid and will take effect with a later release
     ebbd.toml:47:9: warning: [source.telegraf]: sources of type "http" are not served yet
        47 | [source.telegraf]
           |         ^^^^^^^^

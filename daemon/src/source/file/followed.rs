@@ -205,8 +205,13 @@ impl Followed {
         let keep = self.tail.len().min(TAIL.saturating_sub(bytes.len()));
         self.tail.drain(..self.tail.len() - keep);
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
-        let origin =
-            Origin { conn: self.conn, first_line: self.next_line, end_offset: end, arrival: feed.now() };
+        let origin = Origin {
+            conn: self.conn,
+            first_line: self.next_line,
+            end_offset: end,
+            check: 0,
+            arrival: feed.now(),
+        };
         self.next_line += feed.deliver(bytes, origin);
         (self.offset, self.searched) = (end, end);
     }

@@ -1,5 +1,6 @@
 //! Sources with real sockets and files, feeding lanes that collect what they get.
 
+mod acked;
 mod datagrams;
 mod files;
 mod streams;
@@ -20,6 +21,8 @@ use crate::config::{SocketPath, buffer_bytes};
 use crate::lane::{Counts, LaneDelta, LaneMessage, LaneQueue, spawn_lane};
 use crate::sys::ManualClock;
 
+/// The daemon's time in tests: 2026-11-22T13:04:05Z.
+const NOW: TimeUs = TimeUs(1_795_352_645_000_000);
 /// Longest line of the tests.
 const LINE: usize = 1000;
 /// Nothing takes longer, however busy the machine is.
@@ -130,6 +133,7 @@ impl Rig {
             pool: Pool::new(shape.buffers, buffer_bytes(LINE)),
             clock: Arc::new(ManualClock::new(TimeUs(1_000_000))),
             conns: Arc::new(ConnTable::new()),
+            desk: Arc::new(AckDesk::new(MOST_IDS, 0)),
             line: LINE,
         };
         Rig { intake, got, lanes, deltas: answers, told: SourceTold::default() }

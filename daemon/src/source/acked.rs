@@ -1,0 +1,195 @@
+//! The conversation with one acknowledged sender: from its greeting to the goodbye.
+//!
+//! In: blocks of whole lines as they were read, mail from the desk, the half-close. Out: what of a block is
+//! new and is to be counted, and what is to be said. Must not know: descriptors, lanes, who else speaks.
+
+use std::collections::VecDeque;
+
+use ebbd_core::decode::{Answer, Bye, Greeting};
+
+use super::acks::{Grant, Mail};
+use super::cut::LeftOut;
+use super::running::{self, Counted};
+use super::senders::{Moved, Numbered};
+
+/// Lines that may be handed over beyond what was acknowledged; then the sender has to wait.
+const MOST_UNACKED: u64 = 4 << 20;
+
+/// An acknowledged sender on one connection.
+#[derive(Debug)]
+pub(super) struct Acked {
+    stage: Stage,
+    /// The last line that was sent, whether it was known or new.
+    sent: Numbered,
+    /// Up to here its lines were known when it was granted.
+    base: u64,
+    /// Where lines that are sent again are compared, the last one at `base`.
+    known: VecDeque<Numbered>,
+    /// Whether `sent.check` is right, so that comparing means something.
+    is_checked: bool,
+    /// Lines handed over to be counted.
+    handed: u64,
+    duplicate: u64,
+    /// What was told last.
+    moved: Moved,
+    /// Whole lines that came before the grant.
+    early: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The greeting was claimed.
+    Waiting,
+    /// Lines are taken.
+    Open,
+    /// No line follows; so many bytes had no end.
+    HalfClosed(u64),
+    /// All is said.
+    Over,
+}
+
+/// What of a block is to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Lines that were known already and are no longer in the block.
+    pub(super) duplicates: u64,
+    /// New lines: all that is in the block now.
+    pub(super) new: u64,
+    /// The running check behind the block.
+    pub(super) check: u32,
+    /// An empty line asked for a commit.
+    pub(super) hurry: bool,
+    /// The lines up to this one are not those that were acknowledged: nothing is taken.
+    pub(super) diverged: Option<u64>,
+}
+
+impl Acked {
+    /// After `greeting`, with the whole lines that came with it.
+    pub(super) fn new(greeting: &Greeting, early: Vec<u8>) -> Acked {
+        Acked {
+            stage: Stage::Waiting,
+            sent: Numbered { number: greeting.from - 1, check: 0 },
+            base: 0,
+            known: VecDeque::new(),
+            is_checked: false,
+            handed: 0,
+            duplicate: 0,
+            moved: Moved::default(),
+            early,
+        }
+    }
+
+    /// Whether lines may be read now.
+    pub(super) fn is_reading(&self) -> bool {
+        self.stage == Stage::Open && self.base + self.handed - self.moved.reached.number < MOST_UNACKED
+    }
+
+    /// Whether the answer to the greeting is still to come.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.stage == Stage::Waiting
+    }
+
+    /// Takes the grant. Gives what is said and the lines that came before it.
+    pub(super) fn granted(&mut self, grant: Grant) -> (Answer, Vec<u8>) {
+        let Grant { reached, before, known } = grant;
+        self.stage = Stage::Open;
+        self.base = reached.number;
+        self.moved.reached = reached;
+        self.is_checked = before.is_some();
+        self.sent.check = before.map_or(0, |before| before.check);
+        self.known = known;
+        (Answer::Ok(reached.number), std::mem::take(&mut self.early))
+    }
+
+    /// Takes a block of whole lines and leaves in it what is new.
+    pub(super) fn take(&mut self, bytes: &mut Vec<u8>, cut_short: Option<LeftOut>) -> Taken {
+        let counted = Counted::of(bytes);
+        let mut taken = Taken { hurry: counted.empty > 0, ..Taken::default() };
+        let mut cut_short = cut_short;
+        if self.sent.number < self.base {
+            let known = match self.pass_known(bytes, &mut cut_short, &mut taken) {
+                Ok(known) => known,
+                Err(diverged) => {
+                    bytes.clear();
+                    return Taken { diverged: Some(diverged), ..taken };
+                }
+            };
+            bytes.drain(..known);
+        }
+        taken.new = counted.lines - taken.duplicates;
+        if taken.new > 0 {
+            let left = if taken.duplicates > 0 { Counted::of(bytes) } else { counted };
+            self.sent.check = running::behind(self.sent.check, bytes, left, cut_short);
+            self.sent.number += taken.new;
+            self.handed += taken.new;
+        }
+        taken.check = self.sent.check;
+        taken
+    }
+
+    /// Passes over lines that are known, comparing where that is possible. Gives where the first new line
+    /// begins, or the number up to which lines differ.
+    fn pass_known(
+        &mut self,
+        bytes: &[u8],
+        cut_short: &mut Option<LeftOut>,
+        taken: &mut Taken,
+    ) -> Result<usize, u64> {
+        let mut end = 0;
+        for line in running::lines(bytes) {
+            if self.sent.number == self.base {
+                break;
+            }
+            end = line.as_ptr().addr() - bytes.as_ptr().addr() + line.len();
+            let check = running::append(self.sent.check, line, cut_short.take());
+            self.sent = Numbered { number: self.sent.number + 1, check };
+            taken.duplicates += 1;
+            self.duplicate += 1;
+            self.compare()?;
+        }
+        Ok(end)
+    }
+
+    /// Compares the last line with what is known up to it.
+    fn compare(&mut self) -> Result<(), u64> {
+        let Some(known) = self.known.pop_front_if(|known| known.number == self.sent.number) else {
+            return Ok(());
+        };
+        if self.is_checked && known.check != self.sent.check {
+            return Err(known.number);
+        }
+        self.sent.check = known.check;
+        self.is_checked = true;
+        Ok(())
+    }
+
+    /// Notes the half-close, with so many bytes behind the last LF.
+    pub(super) fn half_closed(&mut self, partial: u64) {
+        self.stage = Stage::HalfClosed(partial);
+    }
+
+    /// Notes how far it was counted. Gives the number if it is to be acknowledged.
+    pub(super) fn moved(&mut self, mail: &Mail) -> Option<u64> {
+        let moved = mail.moved.filter(|moved| moved.reached.number > self.moved.reached.number)?;
+        self.moved = moved;
+        Some(moved.reached.number)
+    }
+
+    /// The last word, once all is counted that came before the half-close.
+    pub(super) fn bye(&mut self) -> Option<Answer> {
+        let Stage::HalfClosed(partial) = self.stage else { return None };
+        if self.moved.reached.number < self.base + self.handed {
+            return None;
+        }
+        self.stage = Stage::Over;
+        let Moved { reached, rejected } = self.moved;
+        let counted = self.handed.saturating_sub(rejected);
+        Some(Answer::Bye(Bye {
+            number: reached.number,
+            counted,
+            rejected,
+            duplicate: self.duplicate,
+            partial,
+        }))
+    }
+}
