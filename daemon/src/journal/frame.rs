@@ -14,7 +14,7 @@ pub const MAX_BODY_BYTES: usize = 1 << 30;
 const PREFIX_BYTES: usize = 8;
 const HEAD_BYTES: usize = 18;
 
-/// What a frame carries. A new kind is one line here and one in [`FrameKind::CODES`].
+/// What a frame carries. A new kind is one line here and one in `CODES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
     /// A daemon's start: boot id and host.
