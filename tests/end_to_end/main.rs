@@ -13,5 +13,6 @@ mod mistakes;
 mod readers;
 mod reload;
 mod restart;
+mod send;
 mod support;
 mod wire;

@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- ndjson influx statsd lines step
+[ $# -gt 0 ] || set -- ndjson influx statsd lines step greeting
 
 # Coverage instrumentation for everything, as libFuzzer wants it. An explicit --target keeps it away
 # from build scripts.

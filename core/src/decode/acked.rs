@@ -177,7 +177,12 @@ impl Answer {
         match what {
             "OK" => Some(Answer::Ok(at)),
             "ACK" => Some(Answer::Ack(at)),
-            "REJ" => Some(Answer::Rejected(at, words.next()?.to_owned())),
+            "REJ" => {
+                let is_name = |word: &&str| {
+                    !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')
+                };
+                Some(Answer::Rejected(at, words.next().filter(is_name)?.to_owned()))
+            }
             "BYE" => Some(Answer::Bye(bye(at, words))),
             _ => None,
         }

@@ -11,6 +11,7 @@ mod ingest;
 mod mark;
 mod reach;
 mod run;
+mod send;
 mod sources;
 mod status;
 mod watch;
@@ -50,6 +51,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Count past events, or tables of counts, into the same Parquet
     Ingest(ingest::IngestArgs),
+    /// Send lines to a daemon, each counted once however often it is sent
+    Send(send::SendArgs),
     /// Check a configuration, and what it makes of real events
     Check(check::CheckArgs),
     /// Show alarms as they happen, or run a script for them
@@ -85,6 +88,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Ingest(args) => ingest::run(&args),
+        Command::Send(args) => send::run(&args),
         Command::Check(args) => check::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
