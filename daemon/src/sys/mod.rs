@@ -19,5 +19,5 @@ pub use datagram::{DatagramBatch, ReceiveBuffer, join_datagrams, request_receive
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
-pub use peer::{Peer, peer_credentials};
+pub use peer::{Peer, peer_credentials, peer_groups};
 pub use wake::Wake;
