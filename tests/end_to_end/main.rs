@@ -15,4 +15,5 @@ mod reload;
 mod restart;
 mod send;
 mod support;
+mod who;
 mod wire;

@@ -113,7 +113,11 @@ impl Place {
 
     /// The same with something on standard input.
     pub fn start_reading(&self, input: Stdio) -> Running {
-        let running = self.spawn(input);
+        self.when_ready(self.spawn(input))
+    }
+
+    /// Waits until it counts.
+    pub fn when_ready(&self, running: Running) -> Running {
         let begun = Instant::now();
         while !running.is_ready() {
             assert!(begun.elapsed() < PATIENCE, "it does not get ready:\n{}", running.told());
@@ -125,9 +129,13 @@ impl Place {
 
     /// Starts `ebbd run`.
     pub fn spawn(&self, input: Stdio) -> Running {
+        self.spawn_by(self.command(&["run"]), input)
+    }
+
+    /// Starts it by this command.
+    pub fn spawn_by(&self, mut command: Command, input: Stdio) -> Running {
         let told = tempfile::NamedTempFile::new_in(self.dir.path()).unwrap().keep().unwrap().1;
         let stderr = File::create(&told).unwrap();
-        let mut command = self.command(&["run"]);
         command.stdin(input).stderr(stderr).env("NO_COLOR", "1");
         Running { child: Some(command.spawn().unwrap()), http: self.http, told }
     }
