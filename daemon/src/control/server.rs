@@ -152,7 +152,7 @@ fn audit(request: &str, about: &str, changes: bool, peer: Peer, outcome: &str) {
 
 async fn say(output: &mut (impl AsyncWrite + Unpin), answer: &Answer) -> io::Result<()> {
     let text = super::value_of(answer).to_string() + "\n";
-    Ok(tokio::time::timeout(IDLE, output.write_all(text.as_bytes())).await??)
+    tokio::time::timeout(IDLE, output.write_all(text.as_bytes())).await?
 }
 
 /// Takes the rest of a line that was too long: if the connection were closed before, its sender might
