@@ -9,10 +9,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{OK, TROUBLE, USAGE};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::run::{Daemon, StartError, Surroundings};
 use crate::service::ServiceManager;
-use crate::sys::{Clock, Inherited, WallClock};
+use crate::sys::{Clock, Inherited, WallClock, raise_descriptors};
 use crate::telemetry::start_logging;
 
 /// What `run` takes.
@@ -27,13 +27,24 @@ pub struct RunArgs {
     config: Option<PathBuf>,
 }
 
+impl RunArgs {
+    /// The configuration, with no more connections than there are descriptors for.
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(lowered) = config.fit_descriptors(raise_descriptors()) {
+            tracing::warn!("{lowered}");
+        }
+        Ok(config)
+    }
+}
+
 /// Runs the daemon until it is told to stop; gives the exit code.
 pub fn run(args: &RunArgs) -> i32 {
     if let Err(error) = start_logging("info") {
         eprintln!("ebbd run: {error}");
         return TROUBLE;
     }
-    let config = match Config::load(args.config.as_deref()) {
+    let config = match args.load() {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
@@ -92,7 +103,7 @@ impl Running<'_> {
 
     /// Takes up a changed configuration at a minute's edge; an invalid one changes nothing.
     fn reload(mut self) -> Result<Self, StartError> {
-        let config = match Config::load(self.args.config.as_deref()) {
+        let config = match self.args.load() {
             Ok(config) => config,
             Err(error) => {
                 tracing::error!("the new configuration is not taken up, the old one stays:\n{error}");

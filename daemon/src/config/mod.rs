@@ -6,6 +6,7 @@
 
 mod calendar;
 mod checked;
+mod descriptors;
 mod detect;
 mod duration;
 mod facts;

@@ -7,6 +7,7 @@
 mod activation;
 mod clock;
 mod datagram;
+mod descriptors;
 mod disk;
 mod fault_disk;
 mod meminfo;
@@ -16,8 +17,9 @@ mod wake;
 pub use activation::{Inherited, ListenerKind};
 pub use clock::{Clock, ManualClock, ScaledClock, WallClock};
 pub use datagram::{DatagramBatch, ReceiveBuffer, join_datagrams, request_receive_buffer};
+pub use descriptors::raise_descriptors;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
-pub use peer::{Peer, peer_credentials, peer_groups};
+pub use peer::{Peer, peer_credentials};
 pub use wake::Wake;

@@ -267,6 +267,23 @@ fn port_zero_asks_for_any_and_two_of_them_do_not_collide() {
 }
 
 #[test]
+fn senders_leave_descriptors_to_others() {
+    let mut config = config(
+        "[stream.orders]\n[source.a]\ntype = \"unix\"\nlisten = \"a\"\nconnections = 3000\n\
+         [source.b]\ntype = \"unix\"\nlisten = \"b\"\nconnections = 1000\n\
+         [source.c]\ntype = \"file\"\npath = \"c\"\n",
+    );
+    let connections = |config: &Config| (config.sources[0].connections, config.sources[1].connections);
+    assert_eq!(config.fit_descriptors(5000), None);
+    assert_eq!(connections(&config), (3000, 1000));
+    let told = config.fit_descriptors(2512).expect("lowered");
+    assert!(told.contains("a to 1500, b to 500"), "{told}");
+    assert_eq!(connections(&config), (1500, 500));
+    config.fit_descriptors(100).expect("lowered again");
+    assert_eq!(connections(&config), (37, 12));
+}
+
+#[test]
 fn routes_by_measurement() {
     let text = "[stream.orders]\n[stream.carts]\n[source.s]\ntype = \"udp\"\nlisten = \"127.0.0.1:8125\"\n\
                 format = \"statsd\"\n";
