@@ -111,7 +111,7 @@ impl Running<'_> {
                 return Ok(self);
             }
         };
-        if config.hash() == self.daemon.config().hash() {
+        if config.text == self.daemon.config().text {
             tracing::info!("the configuration has not changed");
             return Ok(self);
         }
