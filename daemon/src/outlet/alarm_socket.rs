@@ -15,7 +15,7 @@ use std::sync::atomic::{
     AtomicUsize,
     Ordering::{AcqRel, Acquire},
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::{UnixListener, UnixStream};
@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 use super::hub::AlarmHub;
 use super::subscriber::Subscriber;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Seldom, Telemetry};
 
 /// How the alarm socket behaves. The default is what the interface says.
 #[derive(Clone, Debug)]
@@ -82,6 +82,7 @@ pub async fn serve_alarms(
     mut stop: watch::Receiver<bool>,
 ) {
     let taken = Arc::new(AtomicUsize::new(0));
+    let mut complaint = Seldom::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -91,7 +92,9 @@ pub async fn serve_alarms(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of descriptors or the like: wait a little instead of turning in circles.
-                tracing::warn!("alarm socket: cannot accept a subscriber: {error}");
+                if complaint.is_due(Instant::now()) {
+                    tracing::warn!("alarm socket: cannot accept a subscriber: {error}");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

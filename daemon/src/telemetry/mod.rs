@@ -8,6 +8,7 @@ mod cell;
 mod exposition;
 mod latency;
 mod logging;
+mod seldom;
 mod stages;
 mod status;
 
@@ -20,6 +21,7 @@ pub use cell::{Counter, Gauge, Ratio};
 pub use exposition::{Exposition, TextFormat};
 pub use latency::{Latency, LatencyRecorder, LatencySummary};
 pub use logging::{LoggingError, start_logging};
+pub use seldom::Seldom;
 pub use stages::{
     AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JournalCounters,
     JudgeCounters, LaneCounters, RejectCounters, SourceCounters, StoreCounters, StreamCounters,
