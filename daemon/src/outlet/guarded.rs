@@ -1,5 +1,6 @@
-//! HTTP's listener: so many connections at a time, and none that says nothing for long. A browser or
-//! scraper that hangs costs a connection for half a minute and nobody else anything.
+//! HTTP's listener: so many connections at a time, and none that gets no answer for long. A browser or
+//! scraper that hangs, or asks a letter at a time, costs a connection for half a minute and nobody else
+//! anything.
 
 use std::future::Future;
 use std::io;
@@ -48,7 +49,8 @@ impl Listener for GuardedListener {
     }
 }
 
-/// A connection that ends when nothing moves for too long.
+/// A connection that ends when no part of an answer was taken for too long, however much was asked: a
+/// request that never ends would hold its place for ever.
 pub(super) struct GuardedStream {
     stream: TcpStream,
     silence: Pin<Box<Sleep>>,
@@ -57,14 +59,17 @@ pub(super) struct GuardedStream {
 }
 
 impl GuardedStream {
-    /// Passes `moved` on and remembers when; ends the connection when that was too long ago.
+    /// Passes `moved` on; ends the connection when the last part of an answer was too long ago.
     fn guard<T>(&mut self, context: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if moved.is_ready() {
-            self.silence.as_mut().reset(Instant::now() + self.idle);
             return moved;
         }
         ready!(self.silence.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn answered(&mut self) {
+        self.silence.as_mut().reset(Instant::now() + self.idle);
     }
 }
 
@@ -86,6 +91,9 @@ impl AsyncWrite for GuardedStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let moved = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if moved.is_ready() {
+            self.answered();
+        }
         self.guard(context, moved)
     }
 

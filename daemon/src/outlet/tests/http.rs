@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use ebbd_core::alarm::State;
@@ -91,4 +92,21 @@ fn those_who_say_nothing_make_room() {
     assert_eq!(get(slow, "/healthz", "").0, 200);
     assert_eq!(get(address, "/healthz", "").0, 200);
     drop(silent);
+    // Neither do those keep it who never come to the end of what they ask.
+    let done = Arc::new(AtomicBool::new(false));
+    let dripping = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let drips: Vec<TcpStream> = (0..130).map(|_| TcpStream::connect(slow).unwrap()).collect();
+            while !done.load(Relaxed) {
+                // Most of them have been turned out by then.
+                drips.iter().for_each(|mut drip| drop(drip.write(b"G")));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(get(slow, "/healthz", "").0, 200);
+    done.store(true, Relaxed);
+    dripping.join().unwrap();
 }
