@@ -6,6 +6,8 @@
 
 mod acked;
 mod alarms;
+mod bounds;
+mod bounds_disk;
 mod counting;
 mod crooked;
 mod demo;
@@ -14,6 +16,6 @@ mod readers;
 mod reload;
 mod restart;
 mod send;
+mod strain;
 mod support;
-mod who;
 mod wire;

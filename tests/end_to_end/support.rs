@@ -113,18 +113,7 @@ impl Place {
 
     /// The same with something on standard input.
     pub fn start_reading(&self, input: Stdio) -> Running {
-        self.when_ready(self.spawn(input))
-    }
-
-    /// Waits until it counts.
-    pub fn when_ready(&self, running: Running) -> Running {
-        let begun = Instant::now();
-        while !running.is_ready() {
-            assert!(begun.elapsed() < PATIENCE, "it does not get ready:\n{}", running.told());
-            assert!(running.is_alive(), "it ended instead of starting:\n{}", running.told());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        running
+        self.spawn(input).counting()
     }
 
     /// Starts `ebbd run`.
@@ -132,7 +121,7 @@ impl Place {
         self.spawn_by(self.command(&["run"]), input)
     }
 
-    /// Starts it by this command.
+    /// Starts `ebbd run` by a command of one's own.
     pub fn spawn_by(&self, mut command: Command, input: Stdio) -> Running {
         let told = tempfile::NamedTempFile::new_in(self.dir.path()).unwrap().keep().unwrap().1;
         let stderr = File::create(&told).unwrap();
@@ -236,7 +225,8 @@ impl Running {
         self.child.as_mut().expect("it runs until it is dropped")
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
         Pid::from_child(self.child.as_ref().expect("it runs until it is dropped"))
     }
 
@@ -244,6 +234,17 @@ impl Running {
     pub fn is_alive(&self) -> bool {
         let state = fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero()));
         state.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+    }
+
+    /// The same, once it counts.
+    pub fn counting(self) -> Running {
+        let begun = Instant::now();
+        while !self.is_ready() {
+            assert!(begun.elapsed() < PATIENCE, "it does not get ready:\n{}", self.told());
+            assert!(self.is_alive(), "it ended instead of starting:\n{}", self.told());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self
     }
 
     fn is_ready(&self) -> bool {

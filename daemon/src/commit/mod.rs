@@ -5,7 +5,6 @@
 
 mod cut;
 mod feeds;
-mod mask;
 mod rejects;
 mod thread;
 

@@ -1,7 +1,5 @@
 //! A sample's findings as a table that fits a terminal of 80 columns.
 
-use ebbd_core::report::visible;
-
 use super::fields::Profile;
 use super::sample::{Sample, StreamSample};
 
@@ -89,9 +87,8 @@ fn fields(sample: &Sample) -> String {
 
 /// At most `width` characters, the last one `…` if something was cut.
 fn fit(text: &str, width: usize) -> String {
-    let text = visible(text);
     if text.chars().count() <= width {
-        return text;
+        return text.to_owned();
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")

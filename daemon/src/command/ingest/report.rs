@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use ebbd_core::aggregate::Sample;
 use ebbd_core::alarm::words::exact;
 use ebbd_core::model::{LedgerCounts, Minute, Reason, SealedMinute};
-use ebbd_core::report::visible;
 use serde_json::{Value, json};
 
 /// Bytes of a refused line that are shown.
@@ -104,7 +103,9 @@ impl Report {
 
     /// A refused line; the first of its reason is shown.
     pub(super) fn example(&mut self, sample: &Sample) {
-        let line = || visible(&String::from_utf8_lossy(&sample.line[..sample.line.len().min(SHOWN)]));
+        let line = || {
+            String::from_utf8_lossy(&sample.line[..sample.line.len().min(SHOWN)]).escape_debug().to_string()
+        };
         self.examples.entry(sample.reason).or_insert_with(line);
     }
 

@@ -6,7 +6,6 @@ mod text;
 mod tests;
 
 use clap::Args;
-use ebbd_core::report::{visible, visible_json};
 use jiff::tz::TimeZone;
 
 use super::reach::{Reach, tell};
@@ -38,7 +37,7 @@ pub fn run(args: &StatusArgs) -> i32 {
         Err(error) => return tell("status", &error),
     };
     if args.json {
-        println!("{}", visible_json(&report.to_string()));
+        println!("{report}");
         return OK;
     }
     match serde_json::from_value::<StatusReport>(report) {
@@ -47,10 +46,7 @@ pub fn run(args: &StatusArgs) -> i32 {
             OK
         }
         Err(error) => {
-            eprintln!(
-                "ebbd status: the daemon's report is not understood ({}); try --json",
-                visible(&error.to_string())
-            );
+            eprintln!("ebbd status: the daemon's report is not understood ({error}); try --json");
             TROUBLE
         }
     }

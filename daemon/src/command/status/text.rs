@@ -1,6 +1,5 @@
 //! The status report as text for 80 columns.
 
-use ebbd_core::report::{escape, visible};
 use jiff::tz::TimeZone;
 
 use crate::command::figures::{clock, grouped, millis, percent, span};
@@ -15,7 +14,7 @@ const LABEL: usize = 10;
 pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
     let mut out: String = report.streams.iter().map(|each| stream(each, report, zone)).collect();
     for word in &report.degraded {
-        out += &labelled("DEGRADED", &[visible(word)]);
+        out += &labelled("DEGRADED", std::slice::from_ref(word));
     }
     out += "\n";
     out += &sources(&report.sources, &report.now, zone);
@@ -146,7 +145,7 @@ fn alarms(report: &StatusReport) -> String {
         return labelled("alarms", &["none open".to_owned()]);
     }
     let lines = report.alarms.iter().map(|alarm| {
-        let title = visible(&alarm.title);
+        let title = ebbd_core::report::escape(&alarm.title);
         format!("{} {} {}: {title}", alarm.severity, alarm.no, alarm.state)
     });
     let lines: Vec<String> = lines.collect();
@@ -203,11 +202,10 @@ fn fresh_line(out: &mut String, column: &mut usize) {
     *column = LABEL;
 }
 
-/// At most `width` characters of a name that may come from events.
+/// At most `width` characters.
 fn cut(text: &str, width: usize) -> String {
-    let text = escape(text);
     if text.chars().count() <= width {
-        return text;
+        return text.to_owned();
     }
     text.chars().take(width - 1).chain(['…']).collect()
 }

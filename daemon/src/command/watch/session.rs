@@ -7,7 +7,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ebbd_core::report::{escape, visible};
 use serde_json::json;
 
 use super::cursor::Cursor;
@@ -108,7 +107,7 @@ impl Watch {
     /// Deals with a line; whether it was a greeting.
     fn hear(&mut self, line: &str) -> bool {
         let Ok(seen) = serde_json::from_str::<Envelope>(line) else {
-            eprintln!("ebbd watch: not understood: {}", escape(line));
+            eprintln!("ebbd watch: not understood: {line}");
             return false;
         };
         self.lives();
@@ -117,7 +116,7 @@ impl Watch {
             "alarm" if seen.snapshot => self.snapshot(&seen, line),
             "alarm" => self.record(&seen, line),
             "gap" => self.gap(&seen, line),
-            "error" => eprintln!("ebbd watch: the daemon says: {}", visible(&seen.text)),
+            "error" => eprintln!("ebbd watch: the daemon says: {}", seen.text),
             _ => {}
         }
         seen.kind == "hello"
