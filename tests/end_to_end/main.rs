@@ -18,4 +18,5 @@ mod restart;
 mod send;
 mod strain;
 mod support;
+mod who;
 mod wire;

@@ -71,7 +71,7 @@ impl Strain {
         let ebbd = self.place.command(&["run"]);
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={most}:{most}")).arg(ebbd.get_program()).args(ebbd.get_args());
-        self.place.spawn_by(command, std::process::Stdio::null()).counting()
+        self.place.when_ready(self.place.spawn_by(command, std::process::Stdio::null()))
     }
 
     /// A sender that goes on until it is finished. It comes again and again, each time over a new

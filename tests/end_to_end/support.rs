@@ -113,7 +113,18 @@ impl Place {
 
     /// The same with something on standard input.
     pub fn start_reading(&self, input: Stdio) -> Running {
-        self.spawn(input).counting()
+        self.when_ready(self.spawn(input))
+    }
+
+    /// Waits until it counts.
+    pub fn when_ready(&self, running: Running) -> Running {
+        let begun = Instant::now();
+        while !running.is_ready() {
+            assert!(begun.elapsed() < PATIENCE, "it does not get ready:\n{}", running.told());
+            assert!(running.is_alive(), "it ended instead of starting:\n{}", running.told());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
     }
 
     /// Starts `ebbd run`.
@@ -121,7 +132,7 @@ impl Place {
         self.spawn_by(self.command(&["run"]), input)
     }
 
-    /// Starts `ebbd run` by a command of one's own.
+    /// Starts it by this command.
     pub fn spawn_by(&self, mut command: Command, input: Stdio) -> Running {
         let told = tempfile::NamedTempFile::new_in(self.dir.path()).unwrap().keep().unwrap().1;
         let stderr = File::create(&told).unwrap();
@@ -234,17 +245,6 @@ impl Running {
     pub fn is_alive(&self) -> bool {
         let state = fs::read_to_string(format!("/proc/{}/stat", self.pid().as_raw_nonzero()));
         state.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
-    }
-
-    /// The same, once it counts.
-    pub fn counting(self) -> Running {
-        let begun = Instant::now();
-        while !self.is_ready() {
-            assert!(begun.elapsed() < PATIENCE, "it does not get ready:\n{}", self.told());
-            assert!(self.is_alive(), "it ended instead of starting:\n{}", self.told());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        self
     }
 
     fn is_ready(&self) -> bool {

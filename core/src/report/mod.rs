@@ -1,10 +1,10 @@
-//! What people read: alarm records as blocks of text on a terminal.
+//! What people read: alarm records as blocks of text on a terminal, and foreign words made safe to look at.
 //!
-//! In: alarm records, a time zone. Out: text. Must not know: files, sockets, clocks.
+//! In: alarm records, a time zone, texts that came from events. Out: text. Must not know: files, sockets, clocks.
 
 mod layout;
 #[cfg(test)]
 mod tests;
 pub mod watch;
 
-pub use crate::alarm::words::escape;
+pub use crate::alarm::words::{escape, is_hidden, visible, visible_json};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use ebbd_core::report::{visible, visible_json};
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
@@ -75,17 +76,18 @@ pub fn run(args: &MarkArgs) -> i32 {
     };
     match serde_json::from_value::<MarkTaken>(answer.clone()) {
         Ok(taken) if !args.json => println!("{}", done(args, &taken)),
-        _ => println!("{answer}"),
+        _ => println!("{}", visible_json(&answer.to_string())),
     }
     OK
 }
 
 fn done(args: &MarkArgs, taken: &MarkTaken) -> String {
-    let id = &taken.id;
+    let id = visible(&taken.id);
     if args.retract {
         return format!("taken back: {id}");
     }
-    let (kind, text) = (args.kind.as_deref().unwrap_or_default(), args.text.as_deref().unwrap_or_default());
+    let shown = |text: &Option<String>| visible(text.as_deref().unwrap_or_default());
+    let (kind, text) = (shown(&args.kind), shown(&args.text));
     let at = clock(&taken.at, &Timestamp::now().to_string(), &TimeZone::system());
     format!("marked {kind} \"{text}\" at {at}; take it back with: ebbd mark --retract --id {id}")
 }

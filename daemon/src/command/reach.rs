@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ebbd_core::report::visible;
 
 use super::{NO, TROUBLE, USAGE};
 use crate::config::{Config, SocketPath};
@@ -52,7 +53,7 @@ impl Reach {
 
 /// Tells why there is no answer; the exit code that belongs to it.
 pub(super) fn tell(command: &str, error: &CallError) -> i32 {
-    eprintln!("ebbd {command}: {error}");
+    eprintln!("ebbd {command}: {}", visible(&error.to_string()));
     match error {
         CallError::Unreachable { .. } => {
             eprintln!("is it running? start it with: ebbd run    (or name its socket with --socket)");

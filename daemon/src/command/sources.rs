@@ -1,6 +1,7 @@
 //! `ebbd sources`: who sends, who ought to, whose silence says nothing any more.
 
 use clap::{Args, Subcommand};
+use ebbd_core::report::{escape, visible, visible_json};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -52,11 +53,11 @@ pub fn run(args: &SourcesArgs) -> i32 {
         What::List { reach, json } => list(reach, *json),
         What::Expect { reach, name } => {
             let request = Request::SourcesExpect(NamedSource { name: name.clone() });
-            tell_done(reach, &request, &format!("{name} is expected: its silence is missing data"))
+            tell_done(reach, &request, &format!("{} is expected: its silence is missing data", escape(name)))
         }
         What::Forget { reach, name } => {
             let request = Request::SourcesForget(NamedSource { name: name.clone() });
-            tell_done(reach, &request, &format!("{name} is forgotten: its silence says nothing"))
+            tell_done(reach, &request, &format!("{} is forgotten: its silence says nothing", escape(name)))
         }
     }
 }
@@ -71,7 +72,11 @@ fn list(reach: &Reach, json: bool) -> i32 {
         Err(error) => return tell("sources", &error),
     };
     if json {
-        answer.as_array().into_iter().flatten().for_each(|source| println!("{source}"));
+        answer
+            .as_array()
+            .into_iter()
+            .flatten()
+            .for_each(|source| println!("{}", visible_json(&source.to_string())));
         return OK;
     }
     match serde_json::from_value::<Vec<SourceStatus>>(answer) {
@@ -80,7 +85,10 @@ fn list(reach: &Reach, json: bool) -> i32 {
             OK
         }
         Err(error) => {
-            eprintln!("ebbd sources: the daemon's answer is not understood ({error}); try --json");
+            eprintln!(
+                "ebbd sources: the daemon's answer is not understood ({}); try --json",
+                visible(&error.to_string())
+            );
             TROUBLE
         }
     }

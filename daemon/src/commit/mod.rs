@@ -5,6 +5,7 @@
 
 mod cut;
 mod feeds;
+mod mask;
 mod rejects;
 mod thread;
 

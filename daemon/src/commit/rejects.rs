@@ -1,14 +1,17 @@
-//! A few refused lines per reason, for people who look for the cause: one file per UTC date, capped.
+//! A few refused lines per reason, masked, for people who look for the cause: one file per UTC date, capped.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use ebbd_core::model::TimeUs;
+use ebbd_core::model::{StreamSpec, TimeUs};
 
-/// The folder of rejected lines. Only the daemon's own user may read it: lines can hold anything.
+use super::mask::Mask;
+
+/// The folder of rejected lines. Only the daemon's own user may read it: even masked lines can hold anything.
 pub struct RejectLog {
+    mask: Mask,
     dir: PathBuf,
     max_bytes: u64,
     keep_us: i64,
@@ -26,15 +29,16 @@ pub struct Rejected<'a> {
     pub source: &'a str,
     /// Why it was refused.
     pub reason: &'a str,
-    /// Its first bytes, as text.
+    /// Its first bytes, as text; masked when it is written down.
     pub line: String,
 }
 
 impl RejectLog {
-    /// Samples below `data_dir`, at most `max_bytes` a day, kept for `keep_us`.
-    pub fn new(data_dir: &Path, max_bytes: u64, keep_us: i64) -> RejectLog {
-        let dir = data_dir.join("rejects");
-        RejectLog { dir, max_bytes, keep_us, written: 0, date: String::new(), troubled: false }
+    /// Samples below `data_dir`, at most `max_bytes` a day, kept for `keep_us`. Of a line's words only those
+    /// that `streams` use as names stay.
+    pub fn new(data_dir: &Path, max_bytes: u64, keep_us: i64, streams: &[StreamSpec]) -> RejectLog {
+        let (dir, mask) = (data_dir.join("rejects"), Mask::of(streams));
+        RejectLog { mask, dir, max_bytes, keep_us, written: 0, date: String::new(), troubled: false }
     }
 
     /// Writes samples down as far as the cap allows. Trouble with the disk is logged once: samples are
@@ -57,7 +61,8 @@ impl RejectLog {
         }
         let mut lines = Vec::new();
         for sample in samples {
-            serde_json::to_writer(&mut lines, sample)?;
+            let line = self.mask.masked(&sample.line);
+            serde_json::to_writer(&mut lines, &Rejected { at: sample.at.clone(), line, ..*sample })?;
             lines.push(b'\n');
         }
         if self.written + lines.len() as u64 > self.max_bytes {
@@ -99,11 +104,12 @@ mod tests {
     fn samples_are_private_capped_and_forgotten() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let day_us = 86_400_000_000;
-        let mut log = RejectLog::new(dir.path(), 150, 2 * day_us);
-        log.add(TimeUs(0), &[sample("{}")]);
+        let mut log = RejectLog::new(dir.path(), 150, 2 * day_us, &[]);
+        log.add(TimeUs(0), &[sample(r#"{"no":7}"#)]);
         log.add(TimeUs(0), &[sample("{}"), sample(&"x".repeat(100))]);
         let first = dir.path().join("rejects/1970-01-01.ndjson");
         assert_eq!(fs::read_to_string(&first).expect("there").lines().count(), 1);
+        assert!(fs::read_to_string(&first).expect("there").contains(r#"{\"xx\":0}"#));
         assert_eq!(fs::metadata(&first).expect("there").permissions().mode() & 0o777, 0o600);
         log.add(TimeUs(4 * day_us), &[sample("{}")]);
         assert!(!first.exists());

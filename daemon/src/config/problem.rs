@@ -78,8 +78,7 @@ fn quote(line: &str, column: usize, width: usize) -> (String, String) {
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c if ebbd_core::report::is_hidden(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     }
 }

@@ -61,10 +61,12 @@ fn ask(path: &Path, request: &Request) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all((value_of(request).to_string() + "\n").as_bytes())?;
+    // A daemon that turns somebody down says so and closes, maybe before it is asked.
+    let asked = stream.write_all((value_of(request).to_string() + "\n").as_bytes());
     let mut text = String::new();
     BufReader::new(stream.take(ANSWER_BYTES)).read_line(&mut text)?;
     if text.is_empty() {
+        asked?;
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"));
     }
     Ok(text)

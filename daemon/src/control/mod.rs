@@ -1,10 +1,12 @@
 //! The control socket: one JSON object a line asks, one answers. `{"request":"status"}` gets
 //! `{"ok":true,"result":{…}}` or `{"ok":false,"code":"refused","error":"…"}`.
 //!
-//! In: requests of people and programs on this machine. Out: calls of a [`ControlHandler`]; every one
-//! that changes something is logged with the peer's process and user.
+//! In: requests of people and programs on this machine, of those whom [`Admission`] allows; none names a file.
+//! Out: calls of a [`ControlHandler`]; every one that changes something is logged with the peer's process, user
+//! and group.
 //! Must not know: how the handler does it.
 
+mod admission;
 mod client;
 mod mark;
 mod server;
@@ -15,9 +17,11 @@ mod status;
 mod tests;
 
 use ebbd_core::model::{Mark, TimeUs};
+use ebbd_core::report::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use admission::Admission;
 pub use client::{CallError, call};
 pub use mark::{MarkRequest, MarkTaken};
 pub use server::serve_control;
@@ -90,6 +94,15 @@ impl Request {
         !matches!(self, Request::Status | Request::SourcesList)
     }
 
+    /// What it is about, for the log: safe to be looked at, and short.
+    fn about(&self) -> String {
+        match self {
+            Request::Status | Request::SourcesList => String::new(),
+            Request::SourcesExpect(named) | Request::SourcesForget(named) => escape(&named.name),
+            Request::Mark(mark) => format!("{}: {}", escape(&mark.kind), escape(&mark.what)),
+        }
+    }
+
     /// Carries it out.
     ///
     /// # Errors
@@ -113,7 +126,7 @@ pub struct Answer {
     /// What came of it.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub result: Value,
-    /// `bad_request` or `refused`.
+    /// `bad_request`, `refused`, `failed` or `not_allowed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// What is wrong, in a sentence.

@@ -62,7 +62,7 @@ fn served() -> Served {
     let handler: Arc<dyn ControlHandler> = told.clone();
     outlets
         .serve_unix(listener, |listener| {
-            serve_control(listener, handler, Arc::clone(&telemetry), outlets.stopping())
+            serve_control(listener, Admission::at(&path), handler, Arc::clone(&telemetry), outlets.stopping())
         })
         .unwrap();
     Served { told, telemetry, path, _outlets: outlets, _folder: folder }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,8 @@ pub enum BindError {
 pub fn bind_unix(path: &Path, mode: u32, group: Option<&str>) -> Result<UnixListener, BindError> {
     let refused = |why| BindError::Refused { path: path.to_owned(), why };
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(refused)?;
+        // Whatever the umask: who may write here may put another socket in its place.
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(refused)?;
     }
     clear(path)?;
     // Made under a name of its own, so that nobody connects before mode and group are right.

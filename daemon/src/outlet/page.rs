@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use ebbd_core::report::visible;
+
 use crate::telemetry::StatusReport;
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
@@ -78,10 +80,10 @@ fn table(page: &mut String, heads: &[&str], rows: impl Iterator<Item = String>) 
     page.push_str("</table></div>");
 }
 
-/// Text that cannot be taken for markup: names come from the network.
+/// Text that cannot be taken for markup and hides nothing: names come from the network.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in visible(text).chars() {
         match letter {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -102,11 +104,11 @@ mod tests {
     #[test]
     fn names_from_the_network_stay_text() {
         let stream = StreamStatus { name: "<script>".to_owned(), counted: 18_204, ..StreamStatus::default() };
-        let alarm = AlarmSummary { no: 47, title: "US & 'DE'".to_owned(), ..AlarmSummary::default() };
+        let alarm = AlarmSummary { no: 47, title: "US & 'DE'\u{202e}".to_owned(), ..AlarmSummary::default() };
         let report = StatusReport { streams: vec![stream], alarms: vec![alarm], ..StatusReport::default() };
         let page = front(&report);
         assert!(page.contains("&lt;script&gt;</td><td class=n>18204<") && !page.contains("<script>"));
-        assert!(page.contains("US &amp; &#39;DE&#39;"));
+        assert!(page.contains("US &amp; &#39;DE&#39;\\u{202e}"));
         assert!(front(&StatusReport::default()).contains("<p>None.</p>"));
     }
 }

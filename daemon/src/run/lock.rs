@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{StartError, trying};
 use crate::store::STAGE;
+use crate::sys::{Disk, RealDisk};
 
 /// The lock on a data directory; gone with the process, however it ends.
 pub(super) struct DataLock {
@@ -19,7 +20,7 @@ impl DataLock {
     /// Another daemon has it.
     pub(super) fn take(data_dir: &Path) -> Result<DataLock, StartError> {
         let dir = data_dir.join(STAGE);
-        trying(format!("{}", dir.display()), std::fs::create_dir_all(&dir))?;
+        trying(format!("{}", dir.display()), RealDisk.make_dir(&dir))?;
         let path = dir.join("lock");
         let opened = OpenOptions::new().create(true).append(true).mode(0o640).open(&path);
         let file = trying(format!("{}", path.display()), opened)?;

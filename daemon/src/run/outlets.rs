@@ -14,7 +14,7 @@ use super::view::View;
 use super::{StartError, trying};
 use crate::commit::CommitRequest;
 use crate::config::{Config, SocketPath};
-use crate::control::serve_control;
+use crate::control::{Admission, serve_control};
 use crate::judge::{AlarmSink, JudgeMessage};
 use crate::outlet::{AlarmHub, AlarmSocketOptions, HttpOutlet, Outlets as Runtime, bind_unix, unix_from_fd};
 use crate::sys::{Inherited, ListenerKind};
@@ -34,6 +34,7 @@ pub(super) struct Outlets {
 struct Listeners {
     alarms: UnixListener,
     control: UnixListener,
+    admission: Admission,
     http: Option<TcpListener>,
 }
 
@@ -62,6 +63,7 @@ impl Outlets {
         let listeners = Listeners {
             alarms: bind_path("alarms", &config.alarms, inherited)?,
             control: bind_path("control", &config.control, inherited)?,
+            admission: Admission::at(&config.control.path),
             http,
         };
         let runtime =
@@ -108,7 +110,8 @@ impl Outlets {
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
         let (telemetry, stop) = (Arc::clone(self.view.telemetry()), self.runtime.stopping());
-        let control = |listener| serve_control(listener, Arc::new(handler), telemetry, stop);
+        let control =
+            |listener| serve_control(listener, listeners.admission, Arc::new(handler), telemetry, stop);
         trying("serving control", self.runtime.serve_unix(listeners.control, control))
     }
 

@@ -186,7 +186,9 @@ impl Stages<'_> {
             feeds: SourceFeeds::new(sources.iter().map(feed).collect(), intake.conns, intake.desk),
             outputs: Outputs { judge, store },
             clock: Arc::clone(self.clock),
-            rejects: config.rejects.map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us)),
+            rejects: config
+                .rejects
+                .map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us, &config.streams)),
             revise_every_us: config.parquet.roll_us.min(REVISE_AT_LEAST_US),
             view: Arc::clone(self.view) as Arc<dyn commit::CommitView>,
             revised_at: self.clock.now(),

@@ -123,7 +123,7 @@ pub struct Binding {
 pub struct AckCounters {
     /// Connections that were fenced.
     pub fenced: AtomicU64,
-    /// Greetings that were refused, and connections that were ended with an error otherwise.
+    /// Claims that were refused.
     pub refused: AtomicU64,
 }
 
@@ -244,6 +244,7 @@ impl AckDesk {
             });
         }
         for (conn, address, answer) in acks.answers {
+            self.counters.refused.fetch_add(u64::from(answer.is_err()), Ordering::Relaxed);
             address.post(conn, |mail| mail.answer = Some(answer));
         }
     }

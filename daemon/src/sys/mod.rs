@@ -21,5 +21,5 @@ pub use descriptors::raise_descriptors;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
-pub use peer::{Peer, peer_credentials};
+pub use peer::{Peer, peer_credentials, peer_groups};
 pub use wake::Wake;

@@ -12,12 +12,36 @@ pub fn escape(text: &str) -> String {
             out.push('…');
             break;
         }
-        if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     out
 }
 
-fn is_unsafe(c: char) -> bool {
+/// A text of any length as [`escape`] writes it: for sentences of our own that hold foreign words.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    out
+}
+
+/// A line of JSON that means the same and shows nothing but what can be seen. Beyond its line's end JSON has
+/// such characters in strings only, so an escape of JSON's own can stand for each.
+pub fn visible_json(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_hidden(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character moves a cursor, turns the writing round, breaks a line or cannot be seen at all.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}'
@@ -28,6 +52,32 @@ fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_only_what_can_be_seen_is_shown(text in any::<String>()) {
+            for shown in [escape(&text), visible(&text)] {
+                prop_assert!(!shown.contains(is_hidden), "{:?}", shown);
+            }
+            let widest = '\u{10ffff}'.escape_unicode().count();
+            prop_assert!(escape(&text).chars().count() <= LONGEST * widest + 1);
+        }
+
+        #[test]
+        fn json_means_the_same(text in any::<String>(), key in any::<String>()) {
+            let value = serde_json::json!({key: text, "more": [1.5, null, true]});
+            let shown = visible_json(&value.to_string());
+            prop_assert!(!shown.contains(is_hidden), "{:?}", shown);
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn json_that_hides_something_says_so() {
+        let line = serde_json::json!({"host": "\x1b[2J\u{9b}1m\u{202e}\u{e0041}\u{7f}"}).to_string();
+        assert_eq!(visible_json(&line), r#"{"host":"\u001b[2J\u009b1m\u202e\udb40\udc41\u007f"}"#);
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_but_what_can_be_seen() {

@@ -6,7 +6,7 @@ mod escape;
 mod numbers;
 mod times;
 
-pub use escape::escape;
+pub use escape::{escape, is_hidden, visible, visible_json};
 pub use numbers::{band, count, exact, percent_down, rough, share};
 pub use times::{Clock, duration};
 

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use ebbd_core::report::is_hidden;
+
 use super::raw::{RawField, RawKind};
 
 /// Most fields that are profiled; what is beyond is counted.
@@ -151,11 +153,10 @@ impl Profile {
 
 /// The beginning of a value, without what would move a cursor.
 pub(super) fn shortened(text: &str) -> String {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let clean: String = text
         .chars()
         .take(MAX_EXAMPLE)
-        .map(|c| if hidden(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c })
         .collect();
     if text.chars().nth(MAX_EXAMPLE).is_some() { format!("{clean}…") } else { clean }
 }

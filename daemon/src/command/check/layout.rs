@@ -1,5 +1,7 @@
 //! A sample's findings as a table that fits a terminal of 80 columns.
 
+use ebbd_core::report::visible;
+
 use super::fields::Profile;
 use super::sample::{Sample, StreamSample};
 
@@ -87,8 +89,9 @@ fn fields(sample: &Sample) -> String {
 
 /// At most `width` characters, the last one `…` if something was cut.
 fn fit(text: &str, width: usize) -> String {
+    let text = visible(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text;
     }
     let kept: String = text.chars().take(width.saturating_sub(1)).collect();
     format!("{kept}…")

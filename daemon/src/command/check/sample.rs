@@ -189,7 +189,7 @@ impl Sample {
             "fields": self.profiles.fields.iter().map(field).collect::<Vec<_>>(),
             "absent": self.absent, "suggestion": self.suggestion,
         });
-        format!("{value}\n")
+        ebbd_core::report::visible_json(&value.to_string()) + "\n"
     }
 }
 

@@ -74,7 +74,9 @@ impl Output {
             number,
             now: WallClock::new().now(),
             known: (!job.again).then(|| KnownMinutes::new(&config.data_dir, &config.streams)),
-            rejects: config.rejects.map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us)),
+            rejects: config
+                .rejects
+                .map(|r| RejectLog::new(&config.data_dir, r.max_bytes, r.keep_us, &config.streams)),
             rejected: Vec::new(),
             report: Report::new(name),
         })

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use ebbd_core::aggregate::Sample;
 use ebbd_core::alarm::words::exact;
 use ebbd_core::model::{LedgerCounts, Minute, Reason, SealedMinute};
+use ebbd_core::report::visible;
 use serde_json::{Value, json};
 
 /// Bytes of a refused line that are shown.
@@ -103,9 +104,7 @@ impl Report {
 
     /// A refused line; the first of its reason is shown.
     pub(super) fn example(&mut self, sample: &Sample) {
-        let line = || {
-            String::from_utf8_lossy(&sample.line[..sample.line.len().min(SHOWN)]).escape_debug().to_string()
-        };
+        let line = || visible(&String::from_utf8_lossy(&sample.line[..sample.line.len().min(SHOWN)]));
         self.examples.entry(sample.reason).or_insert_with(line);
     }
 

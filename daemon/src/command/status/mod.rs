@@ -6,6 +6,7 @@ mod text;
 mod tests;
 
 use clap::Args;
+use ebbd_core::report::{visible, visible_json};
 use jiff::tz::TimeZone;
 
 use super::reach::{Reach, tell};
@@ -37,7 +38,7 @@ pub fn run(args: &StatusArgs) -> i32 {
         Err(error) => return tell("status", &error),
     };
     if args.json {
-        println!("{report}");
+        println!("{}", visible_json(&report.to_string()));
         return OK;
     }
     match serde_json::from_value::<StatusReport>(report) {
@@ -46,7 +47,10 @@ pub fn run(args: &StatusArgs) -> i32 {
             OK
         }
         Err(error) => {
-            eprintln!("ebbd status: the daemon's report is not understood ({error}); try --json");
+            eprintln!(
+                "ebbd status: the daemon's report is not understood ({}); try --json",
+                visible(&error.to_string())
+            );
             TROUBLE
         }
     }

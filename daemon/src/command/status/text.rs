@@ -1,5 +1,6 @@
 //! The status report as text for 80 columns.
 
+use ebbd_core::report::{escape, visible};
 use jiff::tz::TimeZone;
 
 use crate::command::figures::{clock, grouped, millis, percent, span};
@@ -14,7 +15,7 @@ const LABEL: usize = 10;
 pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
     let mut out: String = report.streams.iter().map(|each| stream(each, report, zone)).collect();
     for word in &report.degraded {
-        out += &labelled("DEGRADED", std::slice::from_ref(word));
+        out += &labelled("DEGRADED", &[visible(word)]);
     }
     out += "\n";
     out += &sources(&report.sources, &report.now, zone);
@@ -145,7 +146,7 @@ fn alarms(report: &StatusReport) -> String {
         return labelled("alarms", &["none open".to_owned()]);
     }
     let lines = report.alarms.iter().map(|alarm| {
-        let title = ebbd_core::report::escape(&alarm.title);
+        let title = visible(&alarm.title);
         format!("{} {} {}: {title}", alarm.severity, alarm.no, alarm.state)
     });
     let lines: Vec<String> = lines.collect();
@@ -202,10 +203,11 @@ fn fresh_line(out: &mut String, column: &mut usize) {
     *column = LABEL;
 }
 
-/// At most `width` characters.
+/// At most `width` characters of a name that may come from events.
 fn cut(text: &str, width: usize) -> String {
+    let text = escape(text);
     if text.chars().count() <= width {
-        return text.to_owned();
+        return text;
     }
     text.chars().take(width - 1).chain(['…']).collect()
 }

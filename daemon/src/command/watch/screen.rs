@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::report::watch::{Style, block, first_sight};
+use ebbd_core::report::{visible, visible_json};
 use jiff::tz::TimeZone;
 
 /// Columns when nobody says how many there are.
@@ -36,18 +37,18 @@ impl Screen {
     /// Prints a record: `line` as it came, or as a block; the whole block at the alarm's first sight.
     pub(super) fn record(&mut self, line: &str, first: bool) {
         if self.json {
-            return self.print(line);
+            return self.print(&visible_json(line));
         }
         match serde_json::from_str::<AlarmRecord>(line) {
             Ok(record) if first => self.print(&first_sight(&record, &self.style)),
             Ok(record) => self.print(&block(&record, &self.style)),
-            Err(_) => self.print(line),
+            Err(_) => self.print(&visible_json(line)),
         }
     }
 
     /// Prints something else that is said: as JSON, or in words.
     pub(super) fn say(&mut self, line: &str, words: &str) {
-        self.print(if self.json { line } else { words });
+        self.print(&if self.json { visible_json(line) } else { visible(words) });
     }
 
     fn print(&mut self, text: &str) {

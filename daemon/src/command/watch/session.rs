@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use ebbd_core::report::{escape, visible};
 use serde_json::json;
 
 use super::cursor::Cursor;
@@ -107,7 +108,7 @@ impl Watch {
     /// Deals with a line; whether it was a greeting.
     fn hear(&mut self, line: &str) -> bool {
         let Ok(seen) = serde_json::from_str::<Envelope>(line) else {
-            eprintln!("ebbd watch: not understood: {line}");
+            eprintln!("ebbd watch: not understood: {}", escape(line));
             return false;
         };
         self.lives();
@@ -116,7 +117,7 @@ impl Watch {
             "alarm" if seen.snapshot => self.snapshot(&seen, line),
             "alarm" => self.record(&seen, line),
             "gap" => self.gap(&seen, line),
-            "error" => eprintln!("ebbd watch: the daemon says: {}", seen.text),
+            "error" => eprintln!("ebbd watch: the daemon says: {}", visible(&seen.text)),
             _ => {}
         }
         seen.kind == "hello"
