@@ -17,7 +17,7 @@ use ebbd_core::aggregate::{Aggregator, Sample};
 use ebbd_core::decode::{Greeting, Refusal, SenderId};
 use ebbd_core::model::{ConnId, Reason, SourceId, TimeUs};
 
-use super::senders::{Moved, Numbered, Sender, Senders};
+use super::senders::{Moved, Numbered, Sender, Senders, Spoken};
 use crate::sys::Wake;
 
 /// Names that are remembered at most.
@@ -253,6 +253,11 @@ impl AckDesk {
     pub fn figures(&self) -> (usize, usize) {
         let inner = self.lock();
         (inner.senders.len(), inner.senders.speaking())
+    }
+
+    /// Which connections speak for a name.
+    pub fn spoken(&self) -> Vec<Spoken> {
+        self.lock().senders.spoken()
     }
 
     /// All senders, to be saved.

@@ -25,6 +25,8 @@ pub struct ConnTable {
 struct Inner {
     open: HashMap<ConnId, Conn>,
     files: HashMap<ConnId, FileTrack>,
+    /// How often something in `files` was changed.
+    files_version: u64,
     changes: Changes,
 }
 
@@ -92,12 +94,25 @@ impl ConnTable {
 
     /// Notes what identifies the file that `conn` is, and where reading it began.
     pub(super) fn tracked(&self, conn: ConnId, track: FileTrack) {
-        self.lock().files.insert(conn, track);
+        let mut inner = self.lock();
+        inner.files.insert(conn, track);
+        inner.files_version += 1;
     }
 
     /// Changes what identifies a file.
     pub(super) fn retrack(&self, conn: ConnId, change: impl FnOnce(&mut FileTrack)) {
-        self.lock().files.get_mut(&conn).map(change);
+        let mut inner = self.lock();
+        inner.files.get_mut(&conn).map(change);
+        inner.files_version += 1;
+    }
+
+    /// Where reading each followed file began, and what identifies it; nothing if that is as it was at
+    /// `version`. The other number is the present version.
+    pub(super) fn files_since(&self, version: u64) -> (u64, Vec<(ConnId, Position)>) {
+        let inner = self.lock();
+        let files = if inner.files_version == version { None } else { Some(inner.files.iter()) };
+        let list = files.into_iter().flatten().map(|(conn, track)| (*conn, track.beginning())).collect();
+        (inner.files_version, list)
     }
 
     /// The positions of all followed files, to be resumed from: `reached` says how far a file's lines

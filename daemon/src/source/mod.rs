@@ -38,8 +38,8 @@ use ebbd_core::model::SourceId;
 pub use acks::{AckCounters, AckDesk, Acks, Binding, MOST_IDS};
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::Intake;
-pub use file::Position;
-pub use senders::{Numbered, Sender, Senders};
+pub use file::{FileBook, FileNote, Position};
+pub use senders::{Numbered, Sender, Senders, Spoken};
 pub use tally::{SourceCounters, SourceTold};
 
 use crate::config::{SourceConfig, SourceKind};

@@ -65,6 +65,18 @@ pub struct Moved {
     pub rejected: u64,
 }
 
+/// A connection speaks for a name, as it is written down: with how far the connection was counted it tells
+/// how far the sender was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The connection, by its id.
+    pub conn: u64,
+    source: u16,
+    id: SenderId,
+    base: Numbered,
+    heard: TimeUs,
+}
+
 impl Senders {
     /// Nobody is known. Up to `most` names are remembered; one that is not heard for `forget_after_us` makes
     /// room for another.
@@ -199,6 +211,26 @@ impl Senders {
     /// Connections that speak for somebody.
     pub fn speaking(&self) -> usize {
         self.bound.len()
+    }
+
+    /// Which connections speak for a name.
+    pub fn spoken(&self) -> Vec<Spoken> {
+        let spoken = |(conn, bound): (&ConnId, &Bound)| {
+            let id = bound.id.clone()?;
+            let heard = self.by_id.get(&id)?.heard;
+            Some(Spoken { conn: conn.0, source: bound.source.0, id, base: bound.base, heard })
+        };
+        self.bound.iter().filter_map(spoken).collect()
+    }
+
+    /// Lets a connection speak again, as it was written down.
+    pub fn speak(&mut self, spoken: Spoken) {
+        let Spoken { conn, source, id, base, heard } = spoken;
+        let fresh = Sender { id: id.clone(), reached: base, heard, acked: VecDeque::new() };
+        self.by_id.entry(id.clone()).or_insert(fresh);
+        let told = Moved { reached: base, rejected: 0 };
+        let bound = Bound { source: SourceId(source), id: Some(id), base, told };
+        self.bound.insert(ConnId(conn), bound);
     }
 
     /// All names.

@@ -94,6 +94,7 @@ impl Followed {
             id,
             head,
             start: offset,
+            start_crc: crc32c(&tail),
             file: Some(Arc::clone(&file)),
             settled: None,
         };
@@ -196,8 +197,8 @@ impl Followed {
         pread(file, spare_capacity(&mut bytes), self.offset)?;
         bytes.truncate(feed.line() + 2);
         bytes.push(b'\n');
-        self.hand_over(feed, bytes, end);
         self.tail = read_tail(file, end)?;
+        self.deliver(feed, bytes, end);
         Ok(true)
     }
 
@@ -205,11 +206,16 @@ impl Followed {
         let keep = self.tail.len().min(TAIL.saturating_sub(bytes.len()));
         self.tail.drain(..self.tail.len() - keep);
         self.tail.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
+        self.deliver(feed, bytes, end);
+    }
+
+    /// Delivers lines before `end`; the tail is what lies before it already.
+    fn deliver(&mut self, feed: &Feed, bytes: Lease, end: u64) {
         let origin = Origin {
             conn: self.conn,
             first_line: self.next_line,
             end_offset: end,
-            check: 0,
+            check: crc32c(&self.tail),
             arrival: feed.now(),
         };
         self.next_line += feed.deliver(bytes, origin);

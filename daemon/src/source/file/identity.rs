@@ -98,6 +98,8 @@ pub(crate) struct FileTrack {
     pub(super) head: Head,
     /// Where reading began.
     pub(super) start: u64,
+    /// CRC32C of up to 64 bytes before that.
+    pub(super) start_crc: u32,
     /// While it is open.
     pub(super) file: Option<Arc<File>>,
     /// While it is closed: how far it was read and the hash of what lies before.
@@ -105,6 +107,20 @@ pub(crate) struct FileTrack {
 }
 
 impl FileTrack {
+    /// Its position where reading began.
+    pub(crate) fn beginning(&self) -> Position {
+        Position {
+            source: self.source.to_string(),
+            path: self.path.clone(),
+            device: self.id.device,
+            inode: self.id.inode,
+            head_bytes: self.head.bytes,
+            head_crc: self.head.crc,
+            offset: self.start,
+            tail_crc: Some(self.start_crc),
+        }
+    }
+
     /// Its position, if its lines are counted up to `reached`.
     pub(crate) fn position(&self, reached: Option<u64>) -> Position {
         let offset = reached.unwrap_or(self.start);

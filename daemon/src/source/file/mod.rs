@@ -11,6 +11,7 @@
 //!   the nature of that way to rotate. The pattern must not match the copies;
 //! - removed and made again: another inode, or the same inode with other bytes before the position.
 
+mod book;
 mod followed;
 mod identity;
 mod search;
@@ -29,6 +30,7 @@ use rustix::time::Timespec;
 use super::Bound;
 use super::feed::Feed;
 use crate::config::From;
+pub use book::{FileBook, FileNote};
 use followed::{Followed, Look};
 use identity::FileId;
 pub(crate) use identity::FileTrack;
