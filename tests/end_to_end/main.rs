@@ -9,6 +9,7 @@ mod alarms;
 mod bounds;
 mod bounds_disk;
 mod counting;
+mod crash;
 mod crooked;
 mod demo;
 mod mistakes;

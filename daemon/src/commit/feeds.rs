@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ebbd_core::aggregate::{Aggregator, SourceTally};
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 
-use crate::source::{AckDesk, ConnChange, ConnTable, Position, SourceCounters, SourceTold};
+use crate::source::{AckDesk, ConnTable, Position, SourceCounters, SourceTold};
 
 /// One source as the committer knows it.
 pub struct SourceFeed {
@@ -25,25 +25,18 @@ pub struct SourceFeeds {
     sources: Vec<SourceFeed>,
     conns: Arc<ConnTable>,
     desk: Arc<AckDesk>,
-    changes: Vec<ConnChange>,
-    closed: Vec<ConnId>,
 }
 
 impl SourceFeeds {
     /// The side channels of `sources`, whose connections are in `conns`, and whose acknowledged senders
     /// `desk` knows.
     pub fn new(sources: Vec<SourceFeed>, conns: Arc<ConnTable>, desk: Arc<AckDesk>) -> SourceFeeds {
-        SourceFeeds { sources, conns, desk, changes: Vec::new(), closed: Vec::new() }
+        SourceFeeds { sources, conns, desk }
     }
 
     /// Who speaks for which acknowledged sender.
     pub fn desk(&self) -> &AckDesk {
         &self.desk
-    }
-
-    /// Whose last lines were in the last cut.
-    pub fn take_closed(&mut self) -> Vec<ConnId> {
-        std::mem::take(&mut self.closed)
     }
 
     /// The sources.
@@ -73,30 +66,35 @@ impl SourceFeeds {
         self.conns.positions(|conn| reached.get(&conn).copied())
     }
 
-    /// Before the markers go out: books what was told, opens connections, notes which closed. Their last
-    /// lines are still on their way to the cut.
-    pub fn before_cut(&mut self, aggregator: &mut Aggregator, now: TimeUs) {
+    /// Before the markers go out: what was told, and who came and went. The last lines of those who went are
+    /// still on their way to the cut.
+    pub fn before_cut(&mut self) -> Comings {
+        let mut comings = Comings::default();
         for source in &mut self.sources {
             let told = source.counters.drain();
             source.total.add(&told);
             let tally = tally(&told);
             if tally != SourceTally::default() {
-                aggregator.book(source.id, now, tally);
+                comings.told.push((source.id, tally));
             }
         }
-        self.changes = self.conns.take_changes().list;
-        for change in self.changes.iter().filter(|change| change.opened) {
-            aggregator.opened(change.source, change.conn, change.at);
+        for change in self.conns.take_changes().list {
+            let list = if change.opened { &mut comings.opened } else { &mut comings.closed };
+            list.push((change.source, change.conn, change.at));
         }
+        comings
     }
+}
 
-    /// After the cut is merged: what closed before it has no line left.
-    pub fn after_cut(&mut self, aggregator: &mut Aggregator) {
-        for change in self.changes.drain(..).filter(|change| !change.opened) {
-            aggregator.closed(change.source, change.conn, change.at);
-            self.closed.push(change.conn);
-        }
-    }
+/// What sources told since the last cut.
+#[derive(Debug, Default)]
+pub struct Comings {
+    /// Lines that never reached a lane.
+    pub told: Vec<(SourceId, SourceTally)>,
+    /// Connections and files that were opened, and when.
+    pub opened: Vec<(SourceId, ConnId, TimeUs)>,
+    /// Connections and files that were closed, and when.
+    pub closed: Vec<(SourceId, ConnId, TimeUs)>,
 }
 
 fn tally(told: &SourceTold) -> SourceTally {

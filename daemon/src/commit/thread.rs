@@ -1,20 +1,27 @@
 //! The committer's thread.
+//!
+//! What a commit tells the aggregator is in the journal before it is told: a recovery does the same again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender};
-use ebbd_core::aggregate::{Aggregator, Delta, Sample};
-use ebbd_core::model::{Ledger, SealedMinute, TimeUs};
+use crossbeam::channel::{Receiver, Sender, bounded};
+use ebbd_core::aggregate::{Aggregator, Delta, Order, Sample, Step, Stepped};
+use ebbd_core::model::{ConnId, Ledger, SealedMinute, TimeUs};
 
+use super::acks::WaitingAcks;
+use super::checkpoint::Checkpoint;
 use super::cut::Lanes;
 use super::feeds::SourceFeeds;
 use super::rejects::{RejectLog, Rejected};
-use crate::judge::JudgeMessage;
+use super::segments::Segments;
+use crate::journal::{FrameKind, JournalError, JournalHandle, NewFrame, Sync};
+use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
-use crate::store::StoreMessage;
+use crate::source::{FileBook, Spoken};
+use crate::store::Rolls;
 use crate::sys::Clock;
 
 /// The committer looks for work this often, and sends a marker if something came.
@@ -23,17 +30,16 @@ const COMMIT_EVERY: Duration = Duration::from_millis(50);
 const QUIET_COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// However much somebody is in a hurry, there are not more commits than this.
 const HURRIED_COMMIT_EVERY: Duration = Duration::from_millis(5);
-
-/// Where the committer's results go.
-pub struct Outputs {
-    /// The judge.
-    pub judge: Sender<JudgeMessage>,
-    /// The store.
-    pub store: Sender<StoreMessage>,
-}
+/// A judge that does not hand out its state for so long is in trouble; the segment goes on.
+const JUDGE_PATIENCE: Duration = Duration::from_secs(60);
+/// Whoever ordered something waits this long until that is durable.
+const ORDER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Requests from other threads: run between two commits.
 pub type CommitRequest = Box<dyn FnOnce(&mut Committer) + Send>;
+
+/// Where whoever ordered something hears whether it was of use.
+pub type OrderReply = Option<Sender<bool>>;
 
 /// The committer: owned by its thread, given back at the end.
 pub struct Committer {
@@ -43,8 +49,12 @@ pub struct Committer {
     pub lanes: Lanes,
     /// What source threads tell beside blocks.
     pub feeds: SourceFeeds,
+    /// Orders for the next commit, and who wants to hear of them.
+    pub orders: Vec<(Order, OrderReply)>,
     /// Where results go.
-    pub outputs: Outputs,
+    pub judge: Sender<JudgeMessage>,
+    /// Where commits are written down.
+    pub log: CommitLog,
     /// Event time.
     pub clock: Arc<dyn Clock>,
     /// Samples of refused lines; none if they are off.
@@ -57,11 +67,33 @@ pub struct Committer {
     pub revised_at: TimeUs,
 }
 
+/// What the committer needs to write commits down.
+pub struct CommitLog {
+    /// The journal.
+    pub journal: JournalHandle,
+    /// Which connection is which file.
+    pub files: FileBook,
+    /// The journal's segments.
+    pub segments: Segments,
+    /// Which rows are in files.
+    pub rolls: Arc<Rolls>,
+    /// What acknowledged senders are told once it is safe.
+    pub acks: WaitingAcks,
+    /// Which connections speak for senders since the last commit.
+    pub spoken: Vec<Spoken>,
+    /// Somebody waits for the next commit.
+    pub is_hurried: bool,
+    /// Commits are missing in the journal: the next segment begins with what they did.
+    pub has_gap: bool,
+    /// The frame that says who writes; a segment's beginning ends with it.
+    pub boot: NewFrame,
+}
+
 /// A lane, and how long its blocks took since its last answer.
 pub type LaneLatency = (usize, Box<StageLatency>);
 
 /// Who looks at the committer's figures.
-pub trait CommitView: Send + Sync {
+pub trait CommitView: Send + std::marker::Sync {
     /// After each commit: what lanes took, and how long. Lanes that got nothing are left out.
     fn committed(&self, committer: &Committer, latency: &[LaneLatency]);
 
@@ -88,16 +120,18 @@ impl Committer {
         while !stop.load(Ordering::Acquire) {
             // Each of them has to be asked: the lanes forget what they were asked.
             let came = self.lanes.take_came() | !self.feeds.is_quiet() | asked;
-            if came || committed.elapsed() >= QUIET_COMMIT_EVERY {
+            let is_due = committed.elapsed() >= QUIET_COMMIT_EVERY;
+            if came || is_due || self.aggregator.has_due(self.clock.now()) {
                 committed = Instant::now();
-                self.commit();
-            } else {
-                self.seal();
+                self.commit(Lanes::cut, false);
+                self.look_at_segments();
             }
+            self.log.acks.publish(self.feeds.desk(), &self.log.journal);
             due = (due + COMMIT_EVERY).max(Instant::now());
             (due, asked) = self.wait(requests, due);
         }
-        self.finish();
+        // Sources have stopped, so the last cut has everything that was received.
+        self.commit(Lanes::stop, true);
         self
     }
 
@@ -113,7 +147,10 @@ impl Committer {
                     Ok(request) => request(self),
                     Err(_) => break,
                 },
-                recv(calls) -> _ => due = due.min(soon),
+                recv(calls) -> _ => {
+                    due = due.min(soon);
+                    self.log.is_hurried = true;
+                }
                 default(due.saturating_duration_since(Instant::now())) => return (due, asked),
             }
             asked = true;
@@ -122,98 +159,206 @@ impl Committer {
         (due, asked)
     }
 
-    /// Seals the minutes that are due.
-    fn seal(&mut self) -> TimeUs {
-        let now = self.clock.now();
-        for sealed in self.aggregator.advance(now) {
-            self.hand_on(sealed);
-        }
-        now
-    }
-
-    fn commit(&mut self) {
-        self.cut(Lanes::cut);
-        let now = self.seal();
-        if now.since_us(self.revised_at) >= self.revise_every_us {
-            self.revise(now);
-        }
-        self.tell(now);
-        // Nobody to tell: the judge has ended, which only happens at the very end.
-        let _ = self.outputs.judge.send(JudgeMessage::Marker(self.lanes.epoch()));
-    }
-
-    fn cut(&mut self, cut: impl FnOnce(&mut Lanes) -> Vec<LaneDelta<Delta>>) {
-        self.feeds.before_cut(&mut self.aggregator, self.clock.now());
+    fn commit(&mut self, cut: impl FnOnce(&mut Lanes) -> Vec<LaneDelta<Delta>>, is_last: bool) {
         let mut latency = Vec::new();
+        let (step, replies) = self.step(cut, is_last, &mut latency);
+        let (now, commit) = (step.now, step.commit);
+        let closed: Vec<_> = step.closed.iter().map(|(_, conn, _)| *conn).collect();
+        let lsn = self.write_down(&step);
+        let mut stepped = self.aggregator.apply(step);
+        closed.iter().for_each(|conn| self.log.files.closed(*conn));
+        self.acknowledge(now, &lsn, closed, &stepped.samples);
+        self.view.committed(self, &latency);
+        self.reply(lsn, replies, &stepped);
+        self.keep_samples(now, &stepped.samples);
+        self.show(&stepped);
+        for input in JudgeInput::of(&mut stepped, now) {
+            // Nobody to tell: the judge has ended, which only happens at the very end.
+            let _ = self.judge.send(JudgeMessage::Input(input));
+        }
+        let _ = self.judge.send(JudgeMessage::Marker { epoch: self.lanes.epoch(), commit });
+    }
+
+    /// Cuts, and gathers all that the aggregator is to be told.
+    fn step(
+        &mut self,
+        cut: impl FnOnce(&mut Lanes) -> Vec<LaneDelta<Delta>>,
+        is_last: bool,
+        latency: &mut Vec<LaneLatency>,
+    ) -> (Step, Vec<(bool, OrderReply)>) {
+        let at = self.clock.now();
+        let comings = self.feeds.before_cut();
+        let mut deltas = Vec::new();
         for answer in cut(&mut self.lanes) {
             latency.extend(answer.latency.map(|latency| (answer.lane, latency)));
-            self.aggregator.merge(answer.delta);
+            deltas.push(answer.delta);
         }
-        self.feeds.after_cut(&mut self.aggregator);
-        self.view.committed(self, &latency);
+        let now = self.clock.now().max(at);
+        let revise = is_last || now.since_us(self.revised_at) >= self.revise_every_us;
+        if revise {
+            self.revised_at = now;
+        }
+        let reply = |(order, reply): (Order, OrderReply)| {
+            let is_to_forget = matches!(order, Order::Forget(..));
+            (order, (is_to_forget, reply))
+        };
+        let (orders, replies) = self.orders.drain(..).map(reply).unzip();
+        let step = Step {
+            commit: self.aggregator.commit() + 1,
+            at,
+            now,
+            orders,
+            told: comings.told,
+            opened: comings.opened,
+            deltas,
+            closed: comings.closed,
+            revise,
+            open_rows: is_last,
+            ledger_before: (!is_last).then(|| now.minute()),
+        };
+        (step, replies)
     }
 
-    /// Hands on what late events added to sealed minutes.
-    fn revise(&mut self, now: TimeUs) {
-        self.revised_at = now;
-        for revision in self.aggregator.take_revisions(now) {
-            self.hand_on(revision);
+    /// Writes a step down before it is done. While the journal fails, counting goes on without it: the
+    /// segment that heals it begins with everything.
+    fn write_down(&mut self, step: &Step) -> Result<u64, JournalError> {
+        let mut frames = Vec::with_capacity(3);
+        let notes = self.log.files.notes(self.feeds.conns());
+        if !notes.is_empty() {
+            frames.push((FrameKind::Files, json(&notes)));
+        }
+        if !self.log.spoken.is_empty() {
+            frames.push((FrameKind::Senders, json(&std::mem::take(&mut self.log.spoken))));
+        }
+        let mut body = Vec::new();
+        step.write(&mut body);
+        frames.push((FrameKind::Commit, body));
+        self.log.segments.appended(frames.iter().map(|(_, body)| body.len() as u64).sum());
+        let is_hurried = std::mem::take(&mut self.log.is_hurried) || !step.orders.is_empty();
+        let sync = match self.feeds.desk().figures() {
+            _ if is_hurried => Sync::Now,
+            (_, 0) => Sync::No,
+            _ => Sync::Soon,
+        };
+        let lsn = self.log.journal.append(frames, sync);
+        self.log.has_gap |= lsn.is_err();
+        if let (Ok(lsn), true) = (&lsn, is_hurried) {
+            self.log.acks.hurry(*lsn);
+        }
+        lsn
+    }
+
+    /// Acknowledged senders are told what is counted once it is durable. Which connections speak for whom is
+    /// written down before their first line is.
+    fn acknowledge(
+        &mut self,
+        now: TimeUs,
+        lsn: &Result<u64, JournalError>,
+        closed: Vec<ConnId>,
+        samples: &[Sample],
+    ) {
+        let desk = self.feeds.desk();
+        let acks = desk.merged(now, &self.aggregator, closed, samples);
+        if !acks.bound().is_empty() {
+            let is_new = |spoken: &Spoken| acks.bound().iter().any(|bound| bound.conn.0 == spoken.conn);
+            self.log.spoken.extend(desk.spoken().into_iter().filter(is_new));
+        }
+        if !acks.is_empty() {
+            self.log.acks.wait(lsn.as_ref().ok().copied(), acks);
+        }
+        desk.hold(self.log.journal.failing().is_some());
+        self.log.acks.publish(desk, &self.log.journal);
+    }
+
+    /// Tells those who ordered something, once that is durable. Each comes with whether it was to forget
+    /// somebody.
+    fn reply(&self, lsn: Result<u64, JournalError>, replies: Vec<(bool, OrderReply)>, stepped: &Stepped) {
+        if replies.iter().all(|(_, reply)| reply.is_none()) {
+            return;
+        }
+        let durable = lsn.and_then(|lsn| self.log.journal.wait(lsn, ORDER_PATIENCE));
+        if let Err(error) = durable {
+            tracing::warn!("an order is obeyed and would not survive a crash: {error}");
+        }
+        let mut forgot = stepped.forgot.iter().copied();
+        for (is_to_forget, reply) in replies {
+            let of_use = !is_to_forget || forgot.next().unwrap_or(false);
+            // Whoever asked may have given up.
+            let _ = reply.map(|reply| reply.send(of_use));
         }
     }
 
-    fn hand_on(&mut self, sealed: SealedMinute) {
-        self.view.sealed(&sealed);
-        let sealed = Arc::new(sealed);
-        let _ = self.outputs.store.send(StoreMessage::Minute(Arc::clone(&sealed)));
-        let _ = self.outputs.judge.send(JudgeMessage::Minute(sealed));
-    }
-
-    /// Marks, the ledger of minutes of arrival that are over, samples of refused lines.
-    fn tell(&mut self, now: TimeUs) {
-        for mark in self.aggregator.take_marks() {
-            let _ = self.outputs.judge.send(JudgeMessage::Mark(mark));
-        }
-        self.tell_ledger(Some(now));
-        let samples = self.aggregator.take_samples();
-        self.acknowledge(now, &samples);
+    fn keep_samples(&mut self, now: TimeUs, samples: &[Sample]) {
         if let Some(rejects) = &mut self.rejects {
             let lines: Vec<Rejected<'_>> = samples.iter().map(|s| rejected(s, &self.feeds)).collect();
             rejects.add(now, &lines);
         }
     }
 
-    /// Tells acknowledged senders what is counted. THE place where it is decided what is safe: today that is
-    /// what was merged, which an orderly stop keeps and a crash does not. Once commits are written down, the
-    /// `acks` of one wait here until it is durable.
-    fn acknowledge(&mut self, now: TimeUs, samples: &[Sample]) {
-        let closed = self.feeds.take_closed();
-        let acks = self.feeds.desk().merged(now, &self.aggregator, closed, samples);
-        if !acks.is_empty() {
-            self.feeds.desk().publish(acks);
+    fn show(&self, stepped: &Stepped) {
+        let sealed = stepped.sealed.iter().chain(&stepped.revisions).chain(&stepped.open_rows);
+        sealed.for_each(|sealed| self.view.sealed(sealed));
+        if !stepped.ledger.0.is_empty() {
+            self.view.ledger(&stepped.ledger);
         }
     }
 
-    fn tell_ledger(&mut self, before: Option<TimeUs>) {
-        let ledger = self.aggregator.take_ledger(before.map(TimeUs::minute));
-        if !ledger.0.is_empty() {
-            self.view.ledger(&ledger);
-            let _ = self.outputs.store.send(StoreMessage::Ledger(ledger));
+    /// Begins a new segment if it is time for that or the old one failed, and lets go of what is not needed.
+    fn look_at_segments(&mut self) {
+        let is_fresh = match self.log.journal.failing() {
+            Some(_) if !self.log.journal.wants_segment() => return,
+            failing => failing.is_some() || self.log.has_gap,
+        };
+        if is_fresh || self.log.segments.is_due() {
+            self.begin_segment(is_fresh);
+        }
+        if let Some(number) = self.log.segments.rolled(self.log.rolls.state().done.through) {
+            self.log.journal.release_before(number);
         }
     }
 
-    /// The orderly end: sources have stopped, so the last cut has everything that was received.
-    fn finish(&mut self) {
-        self.cut(Lanes::stop);
-        let now = self.seal();
-        self.revise(now);
-        for open in self.aggregator.take_open_rows() {
-            self.view.sealed(&open);
-            // Not judged: these minutes go on after the next start.
-            let _ = self.outputs.store.send(StoreMessage::Minute(Arc::new(open)));
+    /// A fresh one needs nothing of those before it.
+    fn begin_segment(&mut self, is_fresh: bool) {
+        let begun = Instant::now();
+        let commit = self.aggregator.commit();
+        let number = self.beginning().and_then(|frames| match self.log.journal.begin_segment(frames) {
+            Ok(number) => Some(number),
+            Err(error) => {
+                tracing::error!("a new segment of the journal cannot be begun: {error}");
+                None
+            }
+        });
+        self.log.segments.tried(number, commit, begun.elapsed(), is_fresh);
+        if let Some(number) = number.filter(|_| is_fresh) {
+            self.log.has_gap = false;
+            self.log.acks.all_durable();
+            self.log.journal.release_before(number);
         }
-        self.tell(now);
-        self.tell_ledger(None);
     }
+
+    /// Everything that matters, as it is between two commits: the judge has seen the last one then, too.
+    fn beginning(&self) -> Option<Vec<NewFrame>> {
+        let (sender, answer) = bounded(1);
+        let ask = Box::new(move |judge: &mut JudgeThread| {
+            // Whoever asked may have given up.
+            let _ = sender.send((judge.judge.save(), judge.publisher.recent()));
+        });
+        self.judge.send(JudgeMessage::Request(ask)).ok()?;
+        let aggregate = self.aggregator.save();
+        let files = self.log.files.positions(&self.aggregator);
+        let senders = (self.feeds.desk().save(), self.feeds.desk().spoken());
+        let (judge, mut frames) = answer.recv_timeout(JUDGE_PATIENCE).ok()?;
+        let rolls = self.log.rolls.state();
+        let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge, files, rolls)
+            .with_senders(senders.0, senders.1);
+        frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
+        frames.push(self.log.boot.clone());
+        Some(frames)
+    }
+}
+
+fn json(notes: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(notes).expect("notes hold nothing that JSON cannot say")
 }
 
 fn rejected<'a>(sample: &Sample, feeds: &'a SourceFeeds) -> Rejected<'a> {

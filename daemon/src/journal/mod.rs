@@ -65,9 +65,9 @@ impl Journal {
         Ok(Journal { running: Running::start(log, failing, telemetry)?, first })
     }
 
-    /// Nothing that was recovered is needed any more: the first segment holds it.
-    pub fn release_old(&self) {
-        self.running.handle.release_before(self.first);
+    /// The number of the segment that the run began with; 0 if it began failing.
+    pub fn first(&self) -> u64 {
+        self.first
     }
 
     /// The way to it.

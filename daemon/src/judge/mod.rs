@@ -1,11 +1,13 @@
 //! The judge's thread: sealed minutes in, verdicts and alarms out; records are on disk before they are sent.
 //!
-//! In: sealed minutes, marks, epoch markers. Out: slice rows and records to the store, records to the
-//! alarm hub, a fed watchdog. Must not know: sources, lanes, Parquet.
+//! In: sealed minutes, marks, ledgers, markers of commits. Out: rows to the store, in the order of commits;
+//! records to the alarm hub; a fed watchdog. Must not know: sources, lanes, Parquet.
 
 mod incidents;
+mod input;
 mod publish;
 mod thread;
 
-pub use publish::{AlarmSink, Carried, Publisher};
+pub use input::{JudgeInput, JudgeReplay, Outcome};
+pub use publish::{AlarmSink, Publisher};
 pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, spawn};

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender};
-use ebbd_core::alarm::Severity;
+use ebbd_core::alarm::{AlarmRecord, Severity};
 use ebbd_core::judge::{Judge, JudgedMinute};
-use ebbd_core::model::{Mark, SealedMinute};
 
-use super::incidents;
+use super::input::{JudgeInput, changed_incidents};
 use super::publish::Publisher;
 use crate::service::ServiceManager;
-use crate::store::{JudgedRow, StoreMessage};
+use crate::store::StoreMessage;
 use crate::sys::Clock;
 
 /// A request from another thread, run between two messages.
@@ -20,12 +19,15 @@ pub type JudgeRequest = Box<dyn FnOnce(&mut JudgeThread) + Send>;
 
 /// What goes to the judge.
 pub enum JudgeMessage {
-    /// A sealed minute, or a revision of one.
-    Minute(Arc<SealedMinute>),
-    /// A change marker.
-    Mark(Mark),
-    /// An epoch that passed every lane and the committer.
-    Marker(u64),
+    /// Something to be judged, or to be handed on to the store.
+    Input(JudgeInput),
+    /// A commit whose inputs have been sent, and the epoch that passed every lane for it.
+    Marker {
+        /// The epoch.
+        epoch: u64,
+        /// The commit.
+        commit: u64,
+    },
     /// The last message: nothing comes after it.
     Stop,
     /// Something to do with the judge's own state.
@@ -47,7 +49,7 @@ pub struct JudgeThread {
     pub judge: Judge,
     /// The records' way out.
     pub publisher: Publisher,
-    /// Where slice rows and incidents go.
+    /// Where rows go: all of them come through here, in the order of commits.
     pub store: Sender<StoreMessage>,
     /// Event time.
     pub clock: Arc<dyn Clock>,
@@ -74,10 +76,10 @@ impl JudgeThread {
     fn run(mut self, messages: &Receiver<JudgeMessage>) -> JudgeThread {
         for message in messages {
             match message {
-                JudgeMessage::Minute(sealed) => self.minute(&sealed),
-                JudgeMessage::Mark(mark) => self.mark(mark),
-                JudgeMessage::Marker(epoch) => {
+                JudgeMessage::Input(input) => self.input(input),
+                JudgeMessage::Marker { epoch, commit } => {
                     self.look_at_the_journal();
+                    self.to_store(StoreMessage::Through(commit));
                     self.view.epoch_passed(epoch);
                     self.service.epoch_passed();
                 }
@@ -88,29 +90,27 @@ impl JudgeThread {
         self
     }
 
-    fn minute(&mut self, sealed: &SealedMinute) {
-        let begun = Instant::now();
-        let mut judged = self.judge.judge(sealed, self.clock.now());
-        self.view.judged(&judged, &self.judge, begun.elapsed());
-        let records = std::mem::take(&mut judged.records);
+    fn input(&mut self, input: JudgeInput) {
+        let view = Arc::clone(&self.view);
+        let outcome =
+            input.tell(&mut self.judge, &mut |judged, judge, took| view.judged(judged, judge, took));
+        self.publish(outcome.records);
+        outcome.rows.into_iter().for_each(|rows| self.to_store(rows));
+    }
+
+    fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
-            self.publisher.records(records);
-            self.tell_incidents();
-        }
-        let rows: Vec<JudgedRow> = judged_rows(judged);
-        if !rows.is_empty() {
-            // Without a store (it has ended) there is nobody to tell.
-            let _ = self.store.send(StoreMessage::Slices(sealed.stream, rows));
+            self.publisher.records(&mut records);
+            self.to_store(StoreMessage::Alarms(records));
         }
     }
 
-    /// Takes a marker in: it is on disk before it counts.
-    pub fn mark(&mut self, mark: Mark) {
-        self.publisher.mark(mark.clone());
-        self.judge.mark(mark);
+    fn to_store(&self, message: StoreMessage) {
+        // Without a store (it has ended) there is nobody to tell.
+        let _ = self.store.send(message);
     }
 
-    /// Tells when the journal begins to fail and when that is over, and sees to it that it is tried again.
+    /// Tells when the journal begins to fail and when that is over.
     fn look_at_the_journal(&mut self) {
         let failing = self.publisher.failing();
         if failing.is_some() == self.disk_trouble {
@@ -125,27 +125,7 @@ impl JudgeThread {
             }
             None => self.judge.trouble_over("disk", now),
         };
-        self.publisher.records(record.into_iter().collect());
-        self.tell_incidents();
+        self.publish(record.into_iter().collect());
+        changed_incidents(&mut self.judge).into_iter().for_each(|rows| self.to_store(rows));
     }
-
-    fn tell_incidents(&mut self) {
-        let changed = self.judge.incidents_changed();
-        if !changed.is_empty() {
-            let rows = changed.into_iter().map(incidents::rows).collect();
-            let _ = self.store.send(StoreMessage::Incidents(rows));
-        }
-    }
-}
-
-fn judged_rows(judged: JudgedMinute) -> Vec<JudgedRow> {
-    let (minute, judged_at, revision) = (judged.minute, judged.judged_at, judged.revision);
-    let row = |row: ebbd_core::judge::SliceRow| JudgedRow {
-        minute,
-        slice: row.slice,
-        verdict: row.verdict,
-        revision,
-        judged_at,
-    };
-    judged.rows.into_iter().map(row).collect()
 }

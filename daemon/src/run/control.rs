@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
-use ebbd_core::aggregate::Aggregator;
+use ebbd_core::aggregate::Order;
 use ebbd_core::model::{Mark, SourceId, TimeUs};
 
 use super::view::View;
 use crate::commit::CommitRequest;
 use crate::control::{ControlHandler, Refusal};
-use crate::judge::JudgeMessage;
 use crate::outlet::AlarmHub;
 use crate::telemetry::StatusReport;
 
@@ -22,20 +21,13 @@ pub(super) struct Handler {
     pub(super) view: Arc<View>,
     pub(super) hub: Arc<AlarmHub>,
     pub(super) requests: Sender<CommitRequest>,
-    pub(super) judge: Sender<JudgeMessage>,
 }
 
 impl Handler {
-    /// Runs `ask` on the committer's thread, between two commits.
-    fn of_aggregator<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&mut Aggregator) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
+    /// Gives an order to the committer; whether it was of use, once it is obeyed and durable.
+    fn order(&self, order: Order) -> Result<bool, Refusal> {
         let (reply, answer) = bounded(1);
-        let request: CommitRequest = Box::new(move |committer| {
-            // Whoever asked may have given up.
-            let _ = reply.send(ask(&mut committer.aggregator));
-        });
+        let request: CommitRequest = Box::new(move |committer| committer.orders.push((order, Some(reply))));
         let busy = || Refusal("the committer does not answer; see the daemon's log".to_owned());
         self.requests.send_timeout(request, PATIENCE).map_err(|_| busy())?;
         answer.recv_timeout(PATIENCE).map_err(|_| busy())
@@ -84,18 +76,17 @@ impl ControlHandler for Handler {
     }
 
     fn mark(&self, mark: Mark) -> Result<(), Refusal> {
-        let gone = || Refusal("the daemon is stopping".to_owned());
-        self.judge.send_timeout(JudgeMessage::Mark(mark), PATIENCE).map_err(|_| gone())
+        self.order(Order::Mark(mark)).map(drop)
     }
 
     fn sources_expect(&self, name: &str) -> Result<(), Refusal> {
         let (source, origin) = self.named(name)?;
-        self.of_aggregator(move |aggregator| aggregator.expect(source, &origin))
+        self.order(Order::Expect(source, origin)).map(drop)
     }
 
     fn sources_forget(&self, name: &str) -> Result<(), Refusal> {
         let (source, origin) = self.named(name)?;
-        let known = self.of_aggregator(move |aggregator| aggregator.forget(source, &origin))?;
+        let known = self.order(Order::Forget(source, origin))?;
         if known { Ok(()) } else { Err(Refusal(format!("nobody called {name} has sent anything"))) }
     }
 }

@@ -3,10 +3,10 @@
 //! In: a checked configuration, a clock, inherited sockets. Out: a running [`Daemon`].
 //! Must not know: how any stage does its work.
 
-mod checkpoint;
 mod control;
 mod lock;
 mod outlets;
+mod recover;
 mod stages;
 mod status;
 mod view;
@@ -15,23 +15,27 @@ mod warm;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::Sender;
+use ebbd_core::aggregate::Order;
 use ebbd_core::model::Mark;
 
-pub use checkpoint::Checkpoint;
 pub use view::{Pulse, View};
 
-use crate::commit::{CommitRequest, Committer};
+use crate::commit::{Checkpoint, CommitLog, CommitRequest, Committer, Segments, WaitingAcks};
 use crate::config::Config;
-use crate::journal::{self, Journal, RecoverError};
-use crate::judge::{JudgeMessage, JudgeThread};
+use crate::journal::{self, FrameKind, Journal, RecoverError};
+use crate::judge::{JudgeMessage, JudgeThread, Publisher};
 use crate::service::ServiceManager;
-use crate::source::{SourceError, SourceHandle};
-use crate::store::{self, StoreMessage};
+use crate::source::{FileBook, SourceError, SourceHandle};
+use crate::store::{self, Rolls, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited, RealDisk};
 use lock::DataLock;
 use outlets::Outlets;
+
+/// What is not yet durable at the very end gets this long.
+const LAST_SYNC: Duration = Duration::from_secs(10);
 
 /// Why a daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +107,8 @@ pub struct Daemon {
     judge_messages: Sender<JudgeMessage>,
     judge: JoinHandle<JudgeThread>,
     journal: Journal,
-    store: JoinHandle<()>,
+    rolls: Arc<Rolls>,
+    store: JoinHandle<bool>,
     outlets: Outlets,
     _lock: DataLock,
 }
@@ -126,18 +131,36 @@ impl Daemon {
         trying(format!("data_dir {}", data_dir.display()), disk.make_dir(&data_dir))?;
         let lock = DataLock::take(&data_dir)?;
         trying("cleaning the stage", store::clean_stage(disk.as_ref(), &data_dir))?;
-        let journal_dir = data_dir.join("journal");
-        let recovered = journal::recover(Arc::clone(&disk), &journal_dir)?;
-        let state = checkpoint::Recovered::of(&recovered)?;
-
+        let left = journal::recover(Arc::clone(&disk), &data_dir.join("journal"))?;
         let view = Arc::new(View::new(&config, &clock));
         let stages =
             stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
+        let mut state = stages.recovered(&left)?;
         let outlets = Outlets::bind(&config, &view, inherited)?;
         outlets.preload(&state);
-        let (store_sender, store) = stages.store();
-        let judge = stages.judge(&state, outlets.sink(), store_sender.clone(), &recovered)?;
-        let pipeline = stages.pipeline(state, judge.messages.clone(), store_sender, inherited)?;
+        let mut judge = state.judge.take().unwrap_or_else(|| stages.taught_judge());
+        judge.skip_to(state.last_seq(), state.last_no());
+        let boot = stages.boot();
+        let journal = stages.journal(&state, &judge, &left, &boot)?;
+        let rolls = Arc::new(Rolls::new(state.rolls));
+        let store = stages.store(&config, Arc::clone(&rolls));
+        let (to_store, store) =
+            store::spawn(store, Arc::clone(&clock), journal.handle(), std::mem::take(&mut state.backlog));
+        let publisher = Publisher::new(journal.handle(), outlets.sink(), &state.records);
+        let judge = stages.judge(judge, publisher, &mut state, to_store)?;
+        let roll = Duration::from_micros(u64::try_from(config.parquet.roll_us).unwrap_or(0));
+        let log = CommitLog {
+            journal: journal.handle(),
+            files: FileBook::new(state.files.clone()),
+            segments: Segments::new(journal.first(), state.aggregator.commit(), roll),
+            rolls: Arc::clone(&rolls),
+            acks: WaitingAcks::default(),
+            spoken: Vec::new(),
+            is_hurried: false,
+            has_gap: false,
+            boot,
+        };
+        let pipeline = stages.pipeline(state, log, judge.messages.clone(), inherited)?;
         let daemon = Daemon {
             stop_commit: pipeline.stop,
             committer: pipeline.committer,
@@ -145,7 +168,8 @@ impl Daemon {
             sources: pipeline.sources,
             judge_messages: judge.messages,
             judge: judge.thread,
-            journal: judge.journal,
+            journal,
+            rolls,
             store,
             outlets,
             config,
@@ -160,7 +184,7 @@ impl Daemon {
 
     /// Serves subscribers and tells the service manager that all is ready.
     fn open(&self) -> Result<(), StartError> {
-        self.outlets.serve(self.requests.clone(), self.judge_messages.clone())?;
+        self.outlets.serve(self.requests.clone())?;
         self.view.set_ready(true);
         self.service.ready(&format!("counting {} stream(s)", self.config.streams.len()));
         Ok(())
@@ -193,8 +217,10 @@ impl Daemon {
 
     /// Takes a change marker in.
     pub fn mark(&self, mark: Mark) {
-        // The judge lives as long as the daemon.
-        let _ = self.judge_messages.send(JudgeMessage::Mark(mark));
+        let request: CommitRequest =
+            Box::new(move |committer| committer.orders.push((Order::Mark(mark), None)));
+        // The committer lives as long as the daemon.
+        let _ = self.requests.send(request);
     }
 
     /// The orderly stop: sources hand over what they have received, everything is counted and written,
@@ -221,15 +247,25 @@ impl Daemon {
         let _ = self.judge_messages.send(JudgeMessage::Stop);
         let judge = ended("judge", self.judge.join())?;
         let judge_state = judge.judge.save();
-        let carried = judge.publisher.into_carried();
+        let mut frames = judge.publisher.recent();
         drop(judge.store);
-        ended("store", self.store.join())?;
-        let checkpoint =
-            Checkpoint::new(self.clock.now(), aggregate, judge_state, files).with_senders(senders);
-        let written = self.journal.close(&carried.closed_with(checkpoint.to_json()));
+        let is_written = ended("store", self.store.join())?;
+        let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files, self.rolls.state())
+            .with_senders(senders, Vec::new());
+        frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
+        let closed = if is_written { self.journal.close(&frames) } else { left_open(&self.journal) };
         self.outlets.stop();
-        trying("writing the state to the journal", written)
+        trying("writing the state to the journal", closed)
     }
+}
+
+/// Rows that are in no file are in the journal: it stays as a crash would leave it.
+fn left_open(journal: &Journal) -> std::io::Result<()> {
+    let handle = journal.handle();
+    let synced = handle.append(Vec::new(), journal::Sync::Now);
+    let durable = synced.and_then(|lsn| handle.wait(lsn, LAST_SYNC));
+    let unwritten = || std::io::Error::other("the last rows are not in files; the next start writes them");
+    durable.map_err(std::io::Error::other).and_then(|()| Err(unwritten()))
 }
 
 fn ended<T>(what: &str, joined: std::thread::Result<T>) -> Result<T, StartError> {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use crossbeam::channel::Sender;
 use ebbd_core::alarm::AlarmRecord;
 
-use super::checkpoint::Recovered;
 use super::control::Handler;
+use super::recover::Recovered;
 use super::view::View;
 use super::{StartError, trying};
 use crate::commit::CommitRequest;
 use crate::config::{Config, SocketPath};
 use crate::control::{Admission, serve_control};
-use crate::judge::{AlarmSink, JudgeMessage};
+use crate::judge::AlarmSink;
 use crate::outlet::{AlarmHub, AlarmSocketOptions, HttpOutlet, Outlets as Runtime, bind_unix, unix_from_fd};
 use crate::sys::{Inherited, ListenerKind};
 
@@ -93,12 +93,8 @@ impl Outlets {
     ///
     /// # Errors
     /// A listener cannot be handed to the runtime.
-    pub(super) fn serve(
-        &self,
-        requests: Sender<CommitRequest>,
-        judge: Sender<JudgeMessage>,
-    ) -> Result<(), StartError> {
-        let handler = Handler { view: Arc::clone(&self.view), hub: Arc::clone(&self.hub), requests, judge };
+    pub(super) fn serve(&self, requests: Sender<CommitRequest>) -> Result<(), StartError> {
+        let handler = Handler { view: Arc::clone(&self.view), hub: Arc::clone(&self.hub), requests };
         let taken = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listeners) = taken else { return Ok(()) };
         let options = AlarmSocketOptions::default();

@@ -5,23 +5,25 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded};
-use ebbd_core::aggregate::{Aggregator, LaneCounter};
-use ebbd_core::alarm::Severity;
+use ebbd_core::aggregate::{Aggregator, LaneCounter, Order};
+use ebbd_core::alarm::{AlarmRecord, Severity};
 use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext};
 use ebbd_core::sync::Pool;
 
-use super::checkpoint::{self, Recovered};
+use super::recover::{self, Recovered, look, recover, restored_judge};
 use super::view::View;
 use super::{StartError, ToStore, trying, warm};
-use crate::commit::{self, CommitRequest, Committer, Lanes, Outputs, RejectLog, SourceFeed, SourceFeeds};
-use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers};
-use crate::journal::{self, About, Journal};
-use crate::judge::{self, AlarmSink, Carried, JudgeMessage, JudgeThread, Publisher};
+use crate::commit::{
+    self, Checkpoint, CommitLog, CommitRequest, Committer, Lanes, RejectLog, SourceFeed, SourceFeeds,
+};
+use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers, Surroundings};
+use crate::journal::{self, About, FrameKind, Journal, NewFrame};
+use crate::judge::{self, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
 use crate::source::{self, AckDesk, ConnTable, Intake, Position, SourceHandle, SourceTold};
-use crate::store::{self, Place, Store};
+use crate::store::{self, Place, Rolls, Store, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited};
 
 /// Sealed minutes and requests that wait for the judge at most.
@@ -44,7 +46,6 @@ pub(super) struct Stages<'a> {
 pub(super) struct JudgeStage {
     pub(super) messages: Sender<JudgeMessage>,
     pub(super) thread: JoinHandle<JudgeThread>,
-    pub(super) journal: Journal,
 }
 
 /// Sources, lanes and the committer.
@@ -56,11 +57,51 @@ pub(super) struct Pipeline {
 }
 
 impl Stages<'_> {
-    /// The writer of Parquet.
-    pub(super) fn store(&self) -> (ToStore, JoinHandle<()>) {
-        let config = self.config;
-        let store = Store {
-            place: Place::new(Arc::clone(self.disk), &config.data_dir, &config.host),
+    /// What is left of an earlier run, under today's configuration. If commits were made under another one they
+    /// are told again under that, and all their rows are written before anything else is.
+    pub(super) fn recovered(&self, left: &journal::Recovered) -> Result<Recovered, StartError> {
+        let looked = look(left)?;
+        let is_same = looked.config.as_ref().is_none_or(|text| *text == self.config.text);
+        let mut state = match looked.config.clone().filter(|_| !is_same) {
+            None => recover(left, looked, self.config, self.service)?,
+            Some(text) => {
+                let before = earlier_config(&text)?;
+                let state = recover(left, looked, &before, self.service)?;
+                self.taken_over(state, &before)?
+            }
+        };
+        if state.rolls.assigned == 0 {
+            state.rolls.assigned = self.place(self.config).next_sequence() - 1;
+        }
+        let troubles = recover::trouble(left).into_iter().chain(state.trouble.take());
+        state.trouble = troubles.reduce(|all, one| all + "; " + &one);
+        Ok(state)
+    }
+
+    /// Brings the state of a run with another configuration under today's.
+    fn taken_over(&self, mut state: Recovered, before: &Config) -> Result<Recovered, StartError> {
+        let rolls = Arc::new(Rolls::new(state.rolls));
+        let store = self.store(before, Arc::clone(&rolls));
+        store::write_at_once(store, std::mem::take(&mut state.backlog)).map_err(|error| {
+            let what = "writing what was counted before the configuration changed".to_owned();
+            StartError::System { what, error: std::io::Error::other(error) }
+        })?;
+        let (commit, config) = (state.aggregator.commit(), self.config);
+        state.rolls = rolls.state();
+        state.rolls.done.through = commit;
+        let (streams, specs) = (Arc::clone(&config.streams), config.source_specs());
+        let saved = state.aggregator.save();
+        state.aggregator = Aggregator::new(streams, specs, config.limits.core, seed());
+        let restored = state.aggregator.restore(saved);
+        restored.map_err(|error| StartError::Foreign(error.to_string()))?;
+        state.judge = state.judge.map(|judge| restored_judge(config, judge.save())).transpose()?;
+        Ok(state)
+    }
+
+    /// The writer of Parquet, that of the run that left `backlog`, too.
+    pub(super) fn store(&self, config: &Config, rolls: Arc<Rolls>) -> Store {
+        Store {
+            place: self.place(config),
             host: config.host.clone(),
             config: config.hash(),
             streams: Arc::clone(&config.streams),
@@ -68,33 +109,63 @@ impl Stages<'_> {
             roll_us: config.parquet.roll_us,
             waiting_bytes: config.waiting_rows_bytes(),
             counters: self.view.store_counters(),
-        };
-        store::spawn(store, Arc::clone(self.clock))
+            rolls,
+        }
     }
 
-    /// The judge, as it was at the last stop or taught by what lies in the Parquet.
-    pub(super) fn judge(
+    /// Where files of a run with `config` lie.
+    pub(super) fn place(&self, config: &Config) -> Place {
+        Place::new(Arc::clone(self.disk), &self.config.data_dir, &config.host)
+    }
+
+    /// A fresh segment that carries on what was recovered; its beginning ends with `boot`.
+    pub(super) fn journal(
         &self,
         state: &Recovered,
-        sink: Arc<dyn AlarmSink>,
-        store: ToStore,
+        judge: &Judge,
         left: &journal::Recovered,
+        boot: &NewFrame,
+    ) -> Result<Journal, StartError> {
+        let aggregate = state.aggregator.save();
+        let (files, rolls) = (state.files.clone(), state.rolls);
+        let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge.save(), files, rolls)
+            .with_senders(state.senders.clone(), Vec::new());
+        let records = state.records.iter().filter_map(|record| serde_json::to_vec(record).ok());
+        let mut frames: Vec<NewFrame> = records.map(|body| (FrameKind::Alarm, body)).collect();
+        frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
+        frames.push(boot.clone());
+        let about = About { host: self.config.host.clone(), config: self.config.text.clone() };
+        let telemetry = Arc::clone(self.view.telemetry());
+        let begun = Journal::begin(Arc::clone(self.disk), left, about, &frames, telemetry);
+        trying("writing the journal", begun)
+    }
+
+    /// The frame that says who writes.
+    pub(super) fn boot(&self) -> NewFrame {
+        let boot = serde_json::json!({ "host": self.config.host, "at": self.clock.now().to_rfc3339() });
+        (FrameKind::Boot, boot.to_string().into_bytes())
+    }
+
+    /// The judge's thread. What an earlier run could not publish goes out first.
+    pub(super) fn judge(
+        &self,
+        mut judge: Judge,
+        mut publisher: Publisher,
+        state: &mut Recovered,
+        store: ToStore,
     ) -> Result<JudgeStage, StartError> {
-        let mut judge = match &state.judge {
-            Some(saved) => Judge::restore(Arc::clone(&self.config.streams), self.context(), saved.clone())
-                .map_err(|error| StartError::Foreign(error.to_string()))?,
-            None => self.taught_judge(),
-        };
-        judge.skip_to(state.last_seq(), state.last_no());
-        state.marks.iter().for_each(|mark| judge.mark(mark.clone()));
-        let (journal, carried) = self.journal(state, left)?;
-        let mut publisher = Publisher::new(journal.handle(), sink, store.clone(), carried);
+        publisher.records(&mut std::mem::take(&mut state.unpublished));
         let now = self.clock.now();
-        let told = match checkpoint::trouble(left) {
+        let told = match state.trouble.take() {
             Some(text) => judge.trouble("quarantine", &text, Severity::Page, now),
             None => judge.trouble_over("quarantine", now),
         };
-        publisher.records(told.into_iter().collect());
+        let mut told: Vec<AlarmRecord> = told.into_iter().collect();
+        publisher.records(&mut told);
+        if !told.is_empty() {
+            // The store has just been started.
+            let _ = store.send(StoreMessage::Alarms(told));
+        }
         let thread = JudgeThread {
             judge,
             publisher,
@@ -106,63 +177,28 @@ impl Stages<'_> {
         };
         let (messages, receiver) = bounded(JUDGE_QUEUE);
         let thread = trying("starting the judge", judge::spawn(thread, receiver))?;
-        Ok(JudgeStage { messages, thread, journal })
+        Ok(JudgeStage { messages, thread })
     }
 
-    fn context(&self) -> JudgeContext {
-        let config = self.config;
-        JudgeContext {
-            host: config.host.clone(),
-            view: config.view,
-            config_hash: config.hash(),
-            knobs: DetectKnobs {
-                false_alarms_per_week: config.detect.false_alarms_per_week,
-                max_slices: config.limits.slices,
-            },
-            http_url: config.http.map(|address| format!("http://{address}")),
-        }
-    }
-
-    fn taught_judge(&self) -> Judge {
-        let mut judge = Judge::new(Arc::clone(&self.config.streams), self.context());
+    /// A judge that has learnt from what lies in the Parquet.
+    pub(super) fn taught_judge(&self) -> Judge {
+        let mut judge = Judge::new(Arc::clone(&self.config.streams), judge_context(self.config));
         let learnt = warm::learn(&mut judge, self.config, self.clock.now(), self.service);
         self.view.learnt(learnt);
         judge
-    }
-
-    /// A fresh segment that carries on what the last one had.
-    fn journal(
-        &self,
-        state: &Recovered,
-        left: &journal::Recovered,
-    ) -> Result<(Journal, Carried), StartError> {
-        let boot = serde_json::json!({ "host": self.config.host, "at": self.clock.now().to_rfc3339() });
-        let boot = boot.to_string().into_bytes();
-        let carried = Carried::new(state.checkpoint.clone(), boot, &state.records, &state.marks);
-        let about = About { host: self.config.host.clone(), config: self.config.text.clone() };
-        let telemetry = Arc::clone(self.view.telemetry());
-        let frames = carried.frames();
-        let begun = Journal::begin(Arc::clone(self.disk), left, about, &frames, telemetry);
-        let journal = trying("writing the journal", begun)?;
-        journal.release_old();
-        Ok((journal, carried))
     }
 
     /// Sources, lanes, committer: from here on lines are counted.
     pub(super) fn pipeline(
         &self,
         state: Recovered,
+        log: CommitLog,
         judge: Sender<JudgeMessage>,
-        store: ToStore,
         inherited: &mut Inherited,
     ) -> Result<Pipeline, StartError> {
         let config = self.config;
         let specs = config.source_specs();
-        let mut aggregator =
-            Aggregator::new(Arc::clone(&config.streams), Arc::clone(&specs), config.limits.core, seed());
-        if let Some(saved) = state.aggregate {
-            aggregator.restore(saved).map_err(|error| StartError::Foreign(error.to_string()))?;
-        }
+        let Recovered { aggregator, ran_until, files, senders, .. } = state;
         let (deltas, answers) = bounded(config.lanes * 2);
         let queues: Vec<Arc<LaneQueue>> =
             (0..config.lanes).map(|_| Arc::new(LaneQueue::new(LANE_BLOCKS))).collect();
@@ -178,13 +214,15 @@ impl Stages<'_> {
             trying("starting a lane", spawn_lane(index, counter, Arc::clone(queue), deltas.clone()))?;
         }
         let intake = self.intake(&queues);
-        intake.desk.restore(state.senders);
-        let sources = self.sources(&intake, &state.files, inherited)?;
+        intake.desk.restore(senders);
+        let sources = self.sources(&intake, &files, inherited)?;
         let committer = Committer {
             aggregator,
             lanes: Lanes::new(queues, answers),
             feeds: SourceFeeds::new(sources.iter().map(feed).collect(), intake.conns, intake.desk),
-            outputs: Outputs { judge, store },
+            orders: ran_until.map(|until| (Order::Resumed(until), None)).into_iter().collect(),
+            judge,
+            log,
             clock: Arc::clone(self.clock),
             rejects: config
                 .rejects
@@ -248,8 +286,30 @@ fn feed(source: &SourceHandle) -> SourceFeed {
     }
 }
 
+/// The configuration of an earlier run.
+fn earlier_config(text: &str) -> Result<Config, StartError> {
+    let told = "the last run crashed under a configuration that this ebbd does not accept; start the ebbd that wrote it";
+    Config::check(text, None, &Surroundings::here())
+        .config
+        .ok_or_else(|| StartError::Foreign(told.to_owned()))
+}
+
+/// What a judge has to know of a configuration.
+pub(super) fn judge_context(config: &Config) -> JudgeContext {
+    JudgeContext {
+        host: config.host.clone(),
+        view: config.view,
+        config_hash: config.hash(),
+        knobs: DetectKnobs {
+            false_alarms_per_week: config.detect.false_alarms_per_week,
+            max_slices: config.limits.slices,
+        },
+        http_url: config.http.map(|address| format!("http://{address}")),
+    }
+}
+
 /// A seed that nobody outside can foresee.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

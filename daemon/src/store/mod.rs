@@ -5,8 +5,10 @@
 
 mod pending;
 mod place;
+mod rolls;
 mod writer;
 
 pub use pending::{JudgedRow, Pending};
 pub use place::{DAEMON, Place, STAGE, StagedFile, StoreError, WRITER, clean_stage};
-pub use writer::{Store, StoreCounters, StoreMessage, spawn};
+pub use rolls::{Batch, Roll, RollState, Rolls};
+pub use writer::{Store, StoreCounters, StoreMessage, spawn, write_at_once};

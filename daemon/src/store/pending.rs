@@ -8,6 +8,8 @@ use ebbd_core::columns::{IncidentRow, MoneyRow};
 use ebbd_core::detect::SliceVerdict;
 use ebbd_core::model::{Ledger, Mark, Minute, SealedMinute, Slice, StreamId, TimeUs};
 
+use super::writer::StoreMessage;
+
 /// What a row of the `slices` dataset takes, its slice's values included, roughly.
 const SLICE_ROW_BYTES: u64 = 512;
 
@@ -30,7 +32,7 @@ pub struct JudgedRow {
 pub type StreamDate = (StreamId, String);
 
 /// Rows that are not yet in any file. Bounded by `roll`: everything goes out together.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Pending {
     /// Sealed minutes and revisions.
     pub minutes: BTreeMap<StreamDate, Vec<Arc<SealedMinute>>>,
@@ -73,17 +75,25 @@ impl Pending {
         self.oldest.get_or_insert(now);
     }
 
-    /// Forgets the age once everything is written.
-    pub fn settled(&mut self) {
-        if self.is_empty() {
-            self.oldest = None;
-            self.bytes = 0;
-        }
-    }
-
     /// Roughly how many bytes wait.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Takes rows in.
+    pub fn add(&mut self, message: StoreMessage) {
+        match message {
+            StoreMessage::Minute(sealed) => self.add_minute(sealed),
+            StoreMessage::Slices(stream, rows) => self.add_slices(stream, rows),
+            StoreMessage::Ledger(ledger) => self.add_ledger(ledger),
+            StoreMessage::Alarms(records) => self.add_alarms(records),
+            StoreMessage::Marks(marks) => self.add_marks(marks),
+            StoreMessage::Incidents(rows) => {
+                let by_id = rows.into_iter().map(|(row, money)| (row.id.clone(), (row, money)));
+                self.incidents.extend(by_id);
+            }
+            StoreMessage::Through(_) => {}
+        }
     }
 
     /// A sealed minute or a revision: its rows, and what its sources did.

@@ -46,6 +46,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether a file with the final name was there.
+    pub fn is_there_already(&self) -> bool {
+        matches!(self, StoreError::Disk { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
+    }
+}
+
 /// A staged file that is being written.
 pub type StagedFile = BufWriter<Box<dyn DiskFile>>;
 
@@ -103,6 +110,15 @@ impl Place {
         at(&staged, file.get_mut().sync_all())?;
         drop(file);
         self.moved(&staged, &self.data_dir.join(dataset.directory(stream, time)), &file_name, replace)
+    }
+
+    /// Sees to it that a file which is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn keep(&self, dataset: Dataset, stream: &str, time: TimeUs) -> Result<(), StoreError> {
+        let dir = self.data_dir.join(dataset.directory(stream, time));
+        at(&dir, self.disk.sync_dir(&dir))
     }
 
     /// Writes a file that is to be adopted later; its folder is there. It is not durable yet.

@@ -1,6 +1,10 @@
 //! The writer thread: collects rows, and every `roll` turns them into files.
+//!
+//! A roll is a transaction: which commits are in it is in the journal before the first of its files has a
+//! name, and a roll that a crash cut short is done again with the same rows under the same names. So no row
+//! is in two files and none is in a file that the journal knows nothing of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,6 +20,8 @@ use ebbd_core::model::{Ledger, Mark, SealedMinute, StreamId, StreamSpec, TimeUs}
 
 use super::pending::{JudgedRow, Pending, StreamDate};
 use super::place::{DAEMON, Place, StagedFile, StoreError, WRITER};
+use super::rolls::{Batch, Roll, Rolls};
+use crate::journal::{FrameKind, JournalError, JournalHandle, Sync};
 use crate::sys::Clock;
 
 /// Messages that may wait for the writer before the sender does.
@@ -24,8 +30,11 @@ const QUEUE: usize = 4_096;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After a failure the disk is left alone this long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// A roll waits this long for the journal.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What goes to the writer.
+#[derive(Debug)]
 pub enum StoreMessage {
     /// A sealed minute or a revision.
     Minute(Arc<SealedMinute>),
@@ -39,8 +48,8 @@ pub enum StoreMessage {
     Marks(Vec<Mark>),
     /// Incidents in their latest state.
     Incidents(Vec<(IncidentRow, Vec<MoneyRow>)>),
-    /// The streams and source names after a reload.
-    Names(Arc<[StreamSpec]>, Vec<String>, String),
+    /// All that comes of this commit and those before it has been sent.
+    Through(u64),
 }
 
 /// What the writer needs to know of the daemon.
@@ -61,6 +70,8 @@ pub struct Store {
     pub waiting_bytes: u64,
     /// Files written and failed attempts, for telemetry.
     pub counters: Arc<StoreCounters>,
+    /// Which rolls are done.
+    pub rolls: Arc<Rolls>,
 }
 
 /// What the writer has done.
@@ -76,12 +87,32 @@ pub struct StoreCounters {
     pub failing: AtomicU64,
 }
 
-/// Starts the writer. It ends, with everything written, when every sender is gone.
-pub fn spawn(store: Store, clock: Arc<dyn Clock>) -> (Sender<StoreMessage>, JoinHandle<()>) {
+/// Starts the writer, which first does the rolls of `backlog`. It ends when every sender is gone and says
+/// whether everything is written.
+pub fn spawn(
+    store: Store,
+    clock: Arc<dyn Clock>,
+    journal: JournalHandle,
+    backlog: Vec<Batch>,
+) -> (Sender<StoreMessage>, JoinHandle<bool>) {
     let (sender, receiver) = bounded(QUEUE);
-    let work = move || Writer::new(store, clock).run(&receiver);
+    let work = move || Writer::new(store, clock, journal, backlog).run(&receiver);
     let thread = std::thread::Builder::new().name("ebbd-store".to_owned()).spawn(work);
     (sender, thread.expect("a thread can be started at start-up"))
+}
+
+/// Does rolls before there is a journal to note them in: if that is cut short, the next start does them again.
+///
+/// # Errors
+/// The disk refused; what is written stays.
+pub fn write_at_once(store: Store, batches: Vec<Batch>) -> Result<(), StoreError> {
+    let mut press = Press { store, sequence: 0 };
+    for mut batch in batches {
+        press.sequence = batch.roll.roll;
+        press.write_all(&mut batch.rows)?;
+        press.store.rolls.done(batch.roll);
+    }
+    Ok(())
 }
 
 /// Turns rows into files, one after the other.
@@ -93,82 +124,123 @@ struct Press {
 struct Writer {
     press: Press,
     clock: Arc<dyn Clock>,
+    journal: JournalHandle,
     pending: Pending,
+    /// The last commit of which all rows are in `pending` or further.
+    through: u64,
+    /// What is being rolled, oldest first.
+    batches: VecDeque<Batch>,
+    /// The oldest of them is in the journal.
+    is_noted: bool,
     rest_until: Option<Instant>,
 }
 
 impl Writer {
-    fn new(store: Store, clock: Arc<dyn Clock>) -> Writer {
-        let sequence = store.place.next_sequence();
-        Writer { press: Press { store, sequence }, clock, pending: Pending::default(), rest_until: None }
+    fn new(store: Store, clock: Arc<dyn Clock>, journal: JournalHandle, backlog: Vec<Batch>) -> Writer {
+        let through = backlog.last().map_or(0, |batch| batch.roll.through);
+        let batches = VecDeque::from(backlog);
+        let (press, pending) = (Press { store, sequence: 0 }, Pending::default());
+        Writer { press, clock, journal, pending, through, batches, is_noted: false, rest_until: None }
     }
 
-    fn run(mut self, receiver: &Receiver<StoreMessage>) {
+    fn run(mut self, receiver: &Receiver<StoreMessage>) -> bool {
         loop {
+            if !self.is_resting() {
+                self.roll(false);
+            }
             match receiver.recv_timeout(LOOK_EVERY) {
                 Ok(message) => self.accept(message),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-            if self.is_due() {
-                self.roll();
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
         }
-        self.finish();
+    }
+
+    fn is_resting(&self) -> bool {
+        self.rest_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn is_due(&self) -> bool {
-        let resting = self.rest_until.is_some_and(|until| Instant::now() < until);
         let age_us = |oldest| self.clock.now().since_us(oldest);
         let is_full = self.pending.bytes() > self.press.store.waiting_bytes;
         let is_old = |oldest| age_us(oldest) >= self.press.store.roll_us;
-        !resting && (is_full || self.pending.oldest().is_some_and(is_old))
+        is_full || self.pending.oldest().is_some_and(is_old)
     }
 
     fn accept(&mut self, message: StoreMessage) {
+        if let StoreMessage::Through(commit) = message {
+            self.through = commit;
+            if self.batches.is_empty() && self.is_due() {
+                self.freeze();
+            }
+            return;
+        }
         self.pending.touch(self.clock.now());
-        match message {
-            StoreMessage::Minute(sealed) => self.pending.add_minute(sealed),
-            StoreMessage::Slices(stream, rows) => self.pending.add_slices(stream, rows),
-            StoreMessage::Ledger(ledger) => self.pending.add_ledger(ledger),
-            StoreMessage::Alarms(records) => self.pending.add_alarms(records),
-            StoreMessage::Marks(marks) => self.pending.add_marks(marks),
-            StoreMessage::Incidents(rows) => {
-                let by_id = rows.into_iter().map(|(row, money)| (row.id.clone(), (row, money)));
-                self.pending.incidents.extend(by_id);
-            }
-            StoreMessage::Names(streams, sources, config) => {
-                self.roll();
-                let store = &mut self.press.store;
-                (store.streams, store.sources, store.config) = (streams, sources, config);
-            }
+        self.pending.add(message);
+    }
+
+    /// What has come so far is the next roll.
+    fn freeze(&mut self) {
+        if !self.pending.is_empty() {
+            let rows = std::mem::take(&mut self.pending);
+            let roll = Roll { roll: self.press.store.rolls.assign(), through: self.through };
+            self.batches.push_back(Batch { roll, rows });
         }
     }
 
     /// At the end: a few attempts, then say what could not be written.
-    fn finish(&mut self) {
+    fn finish(&mut self) -> bool {
+        self.freeze();
         for attempt in 0..3 {
-            if self.roll() {
-                return;
+            if self.roll(true) {
+                return true;
             }
             std::thread::sleep(Duration::from_millis(200 << attempt));
         }
         tracing::error!("the last rows could not be written as Parquet before the stop");
+        false
     }
 
-    /// Writes everything that waits; says whether all of it is now in files.
-    fn roll(&mut self) -> bool {
-        let done = self.press.write_all(&mut self.pending);
-        let counters = &self.press.store.counters;
-        counters.failing.store(u64::from(done.is_err()), Ordering::Relaxed);
-        if let Err(error) = &done {
-            counters.failures.fetch_add(1, Ordering::Relaxed);
-            tracing::error!("cannot write Parquet, will try again: {error}");
+    /// Writes what is being rolled; says whether all of it is now in files. At the end that is more important
+    /// than that the journal knows.
+    fn roll(&mut self, is_last: bool) -> bool {
+        while let Some(batch) = self.batches.front_mut() {
+            if !self.is_noted {
+                let noted = note(&self.journal, FrameKind::Rolling, batch.roll, Sync::Now);
+                let durable = noted.and_then(|lsn| self.journal.wait(lsn, PATIENCE));
+                if let (Err(error), false) = (durable, is_last) {
+                    self.fail(&error);
+                    return false;
+                }
+            }
+            self.is_noted = true;
+            self.press.sequence = batch.roll.roll;
+            if let Err(error) = self.press.write_all(&mut batch.rows) {
+                self.fail(&error);
+                return false;
+            }
+            // If this note is lost the roll is done again, which changes nothing.
+            let _ = note(&self.journal, FrameKind::Rolled, batch.roll, Sync::No);
+            self.press.store.rolls.done(batch.roll);
+            self.batches.pop_front();
+            self.is_noted = false;
         }
-        self.rest_until = done.is_err().then(|| Instant::now() + RETRY_AFTER);
-        self.pending.settled();
-        done.is_ok()
+        self.press.store.counters.failing.store(0, Ordering::Relaxed);
+        self.rest_until = None;
+        true
     }
+
+    fn fail(&mut self, error: &dyn std::error::Error) {
+        let counters = &self.press.store.counters;
+        counters.failing.store(1, Ordering::Relaxed);
+        counters.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("cannot write Parquet, will try again: {error}");
+        self.rest_until = Some(Instant::now() + RETRY_AFTER);
+    }
+}
+
+fn note(journal: &JournalHandle, kind: FrameKind, roll: Roll, sync: Sync) -> Result<u64, JournalError> {
+    journal.append(vec![(kind, roll.to_json())], sync)
 }
 
 /// Writes and removes one entry after the other; what failed and what follows stays.
@@ -184,7 +256,8 @@ fn drain<K: Ord, V>(
 }
 
 impl Press {
-    /// Publishes one file of a dataset that grows by files.
+    /// Publishes one file of a dataset that grows by files. One that is there already is of an attempt at
+    /// this very roll: it has the same rows.
     fn file(
         &mut self,
         dataset: Dataset,
@@ -193,7 +266,10 @@ impl Press {
         write: impl FnOnce(&Store, &Footer, &mut StagedFile) -> Result<Written, ColumnsError>,
     ) -> Result<(), StoreError> {
         let name = format!("{:08}", self.sequence);
-        self.named(dataset, stream, time, &name, false, write)
+        match self.named(dataset, stream, time, &name, false, write) {
+            Err(error) if error.is_there_already() => self.store.place.keep(dataset, stream, time),
+            done => done,
+        }
     }
 
     fn named(
@@ -217,7 +293,6 @@ impl Press {
         })?;
         store.counters.files.fetch_add(1, Ordering::Relaxed);
         store.counters.rows.fetch_add(rows, Ordering::Relaxed);
-        self.sequence += 1;
         Ok(())
     }
 

@@ -169,7 +169,7 @@ fn the_file_of_the_release_before_is_read_and_left_behind() {
     let left = dir.recovered();
     assert_eq!((texts(&left), left.epoch, left.ended_in_order()), (vec!["1".into(), "old".into()], 7, true));
     let journal = begin(&dir.disk, dir.path(), &[frame(FrameKind::Checkpoint, "new")]);
-    journal.release_old();
+    journal.handle().release_before(journal.first());
     let lsn = journal.handle().append(vec![frame(FrameKind::Alarm, "2")], Sync::Now).expect("appended");
     journal.handle().wait(lsn, std::time::Duration::from_secs(20)).expect("durable");
     assert!(!dir.path().join("state.journal").exists(), "it would be taken for the present state");
@@ -180,6 +180,7 @@ fn the_file_of_the_release_before_is_read_and_left_behind() {
     old(9, "later");
     let left = dir.recovered();
     assert_eq!((texts(&left)[1].as_str(), left.epoch), ("later", 9));
-    begin(&dir.disk, dir.path(), &[frame(FrameKind::Checkpoint, "x")]).release_old();
+    let journal = begin(&dir.disk, dir.path(), &[frame(FrameKind::Checkpoint, "x")]);
+    journal.handle().release_before(journal.first());
     assert_eq!(texts(&dir.recovered()), ["x"]);
 }

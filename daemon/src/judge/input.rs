@@ -1,0 +1,158 @@
+//! What the judge is told, and what comes of it: the same live and in a recovery.
+//!
+//! In: what came of a step. Out: alarm records, and rows for the store. Must not know: threads, the journal,
+//! who hears of alarms.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ebbd_core::aggregate::Stepped;
+use ebbd_core::alarm::{AlarmRecord, Because, Kind};
+use ebbd_core::judge::{Judge, JudgedMinute};
+use ebbd_core::model::{Ledger, Mark, SealedMinute, TimeUs};
+
+use super::incidents;
+use crate::store::{JudgedRow, StoreMessage};
+
+/// Something that the judge is told, and behind it the store.
+#[derive(Clone, Debug)]
+pub enum JudgeInput {
+    /// A sealed minute or a revision, and when it was sealed: it is judged as of then.
+    Minute(Arc<SealedMinute>, TimeUs),
+    /// Rows of a minute that is still open: they are stored and not judged.
+    Open(Arc<SealedMinute>),
+    /// A change marker.
+    Mark(Mark),
+    /// Ledger entries on their way to the store.
+    Ledger(Ledger),
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// New alarm records.
+    pub records: Vec<AlarmRecord>,
+    /// Rows for the store, but for those of the records.
+    pub rows: Vec<StoreMessage>,
+}
+
+/// Who looks on: the minute judged, the judge, how long it took.
+pub type Onlooker<'a> = &'a mut dyn FnMut(&JudgedMinute, &Judge, Duration);
+
+impl JudgeInput {
+    /// What a step that was sealed at `now` has for the judge, in its order.
+    pub fn of(stepped: &mut Stepped, now: TimeUs) -> Vec<JudgeInput> {
+        let sealed = stepped.sealed.drain(..).chain(stepped.revisions.drain(..));
+        let mut inputs: Vec<JudgeInput> =
+            sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now)).collect();
+        inputs.extend(stepped.open_rows.drain(..).map(|open| JudgeInput::Open(Arc::new(open))));
+        inputs.extend(stepped.marks.drain(..).map(JudgeInput::Mark));
+        let ledger = std::mem::take(&mut stepped.ledger);
+        if !ledger.0.is_empty() {
+            inputs.push(JudgeInput::Ledger(ledger));
+        }
+        inputs
+    }
+
+    /// Tells the judge.
+    pub fn tell(self, judge: &mut Judge, onlooker: Onlooker<'_>) -> Outcome {
+        match self {
+            JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
+            JudgeInput::Open(open) => Outcome::rows(vec![StoreMessage::Minute(open)]),
+            JudgeInput::Mark(mark) => {
+                judge.mark(mark.clone());
+                Outcome::rows(vec![StoreMessage::Marks(vec![mark])])
+            }
+            JudgeInput::Ledger(ledger) => Outcome::rows(vec![StoreMessage::Ledger(ledger)]),
+        }
+    }
+}
+
+impl Outcome {
+    fn rows(rows: Vec<StoreMessage>) -> Outcome {
+        Outcome { records: Vec::new(), rows }
+    }
+}
+
+fn minute(judge: &mut Judge, sealed: Arc<SealedMinute>, now: TimeUs, onlooker: Onlooker<'_>) -> Outcome {
+    let begun = Instant::now();
+    let mut judged = judge.judge(&sealed, now);
+    onlooker(&judged, judge, begun.elapsed());
+    let stream = sealed.stream;
+    let mut rows = vec![StoreMessage::Minute(sealed)];
+    let records = std::mem::take(&mut judged.records);
+    if !records.is_empty() {
+        rows.extend(changed_incidents(judge));
+    }
+    let slices = judged_rows(judged);
+    if !slices.is_empty() {
+        rows.push(StoreMessage::Slices(stream, slices));
+    }
+    Outcome { records, rows }
+}
+
+/// Incidents that records have changed.
+pub(super) fn changed_incidents(judge: &mut Judge) -> Option<StoreMessage> {
+    let changed = judge.incidents_changed();
+    (!changed.is_empty()).then(|| StoreMessage::Incidents(changed.into_iter().map(incidents::rows).collect()))
+}
+
+fn judged_rows(judged: JudgedMinute) -> Vec<JudgedRow> {
+    let (minute, judged_at, revision) = (judged.minute, judged.judged_at, judged.revision);
+    let row = |row: ebbd_core::judge::SliceRow| JudgedRow {
+        minute,
+        slice: row.slice,
+        verdict: row.verdict,
+        revision,
+        judged_at,
+    };
+    judged.rows.into_iter().map(row).collect()
+}
+
+/// A judge that is told again what it was told before a crash.
+pub struct JudgeReplay {
+    /// The judge.
+    pub judge: Judge,
+    /// Records that were on disk, by number.
+    pub published: BTreeMap<u64, AlarmRecord>,
+    /// Records that were not: somebody may not have heard of them.
+    pub unpublished: Vec<AlarmRecord>,
+}
+
+impl JudgeReplay {
+    /// Tells the judge; gives all rows.
+    pub fn tell(&mut self, input: JudgeInput) -> Vec<StoreMessage> {
+        let mut rows = self.own_troubles();
+        let outcome = input.tell(&mut self.judge, &mut |_, _, _| {});
+        rows.extend(outcome.rows);
+        if !outcome.records.is_empty() {
+            let is_new = |record: &&AlarmRecord| !self.published.contains_key(&record.seq);
+            self.unpublished.extend(outcome.records.iter().filter(is_new).cloned());
+            rows.push(StoreMessage::Alarms(outcome.records));
+        }
+        rows
+    }
+
+    /// ebbd's own troubles are not told by steps: what was published of them is told to the judge again where
+    /// it stood among the records.
+    pub fn own_troubles(&mut self) -> Vec<StoreMessage> {
+        let mut rows = Vec::new();
+        while let Some(record) = self.published.get(&(self.judge.seq() + 1)) {
+            let what = record.key.rsplit('/').next().unwrap_or_default();
+            let at = record.at.parse().map_or(TimeUs(0), |at: jiff::Timestamp| TimeUs(at.as_microsecond()));
+            let text = record.title.split_once(": ").map_or("", |(_, text)| text);
+            let again = match (record.kind == Kind::Ebbd, record.because == Because::Resolved) {
+                (false, _) => None,
+                (true, true) => self.judge.trouble_over(what, at),
+                (true, false) => self.judge.trouble(what, text, record.severity, at),
+            };
+            let Some(again) = again else { break };
+            rows.push(StoreMessage::Alarms(vec![again]));
+        }
+        if !rows.is_empty() {
+            rows.extend(changed_incidents(&mut self.judge));
+        }
+        rows
+    }
+}

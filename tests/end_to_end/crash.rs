@@ -1,0 +1,217 @@
+//! Kills at any moment: what the journal had is counted once, however often the daemon is killed.
+//!
+//! `CRASH_ROUNDS` kills (a dozen unless told), at moments that `CRASH_SEED` draws.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ebbd_bench::WireFormat;
+use ebbd_core::model::{Rng, SplitMix64};
+
+use super::support::{MONEY, PATIENCE, Place, Running, stream};
+use super::wire::{append, load};
+
+/// Lines of the followed file that are written between two kills, about.
+const LINES_A_ROUND: usize = 1_500;
+/// A kill comes within this time of readiness.
+const LIFE_MS: u64 = 400;
+/// After that the daemon may still be at work on what it found at its start.
+const SLOW_START_MS: u64 = 60;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+fn place() -> Place {
+    Place::new(
+        &(stream("orders")
+            + &stream("plain")
+            + &stream("acked")
+            + "[source.logs]\ntype = \"file\"\npath = \"@/orders.log\"\nstream = \"orders\"\n"
+            + "[source.till]\ntype = \"unix\"\nlisten = \"@/till.sock\"\nstream = \"acked\"\n"
+            + "[source.shop]\ntype = \"unix\"\nlisten = \"@/events.sock\"\nstream = \"plain\"\n"
+            + "[parquet]\nroll = \"1s\"\n"),
+    )
+}
+
+/// Appends `text` to a file in small pieces, some of them in the middle of a line, for about `time`.
+fn written_slowly(path: PathBuf, text: String, time: Duration) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(7_013).collect();
+        let pause = time / u32::try_from(pieces.len()).unwrap();
+        for piece in pieces {
+            append(&path, piece);
+            thread::sleep(pause);
+        }
+    })
+}
+
+/// Sends plain lines as long as it is let; gives how many were taken by the kernel at most.
+fn sent_plainly(socket: PathBuf, lines: Vec<String>, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
+    thread::spawn(move || {
+        let sent = AtomicU64::new(0);
+        let mut lines = lines.iter().cycle();
+        while !stop.load(Ordering::Relaxed) {
+            let Ok(mut stream) = UnixStream::connect(&socket) else {
+                thread::sleep(Duration::from_millis(5));
+                continue;
+            };
+            for line in lines.by_ref() {
+                sent.fetch_add(1, Ordering::Relaxed);
+                if stream.write_all(format!("{line}\n").as_bytes()).is_err() || stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        sent.into_inner()
+    })
+}
+
+/// Greets and gives the connection, the answers to come and the number up to which all is safe.
+fn greeted(socket: &Path, greeting: &str) -> std::io::Result<(UnixStream, BufReader<UnixStream>, usize)> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    writeln!(stream, "{greeting}")?;
+    let (mut answers, mut answer) = (BufReader::new(stream.try_clone()?), String::new());
+    answers.read_line(&mut answer)?;
+    let number = answer.strip_prefix("OK ").and_then(|number| number.trim().parse().ok());
+    Ok((stream, answers, number.ok_or(std::io::ErrorKind::InvalidData)?))
+}
+
+/// Sends lines as an acknowledged sender, whatever is safe once more now and then; whether all are safe.
+fn sent_from_there(socket: &Path, lines: &[String], pause: Duration) -> std::io::Result<bool> {
+    let (stream, answers, safe) = greeted(socket, "EBBD/1 id=till-1")?;
+    let again = safe.min(37) * usize::from(safe % 2 == 0);
+    drop((stream, answers));
+    let from = safe - again;
+    let (mut stream, answers, _) = greeted(socket, &format!("EBBD/1 id=till-1 from={}", from + 1))?;
+    for piece in lines[from..].chunks(40) {
+        stream.write_all(piece.concat().as_bytes())?;
+        thread::sleep(pause * 40);
+    }
+    stream.shutdown(Shutdown::Write)?;
+    let last = answers.lines().map_while(Result::ok).last().unwrap_or_default();
+    assert!(!last.starts_with("ERR gap") && !last.starts_with("ERR diverged"), "{last}");
+    Ok(last.starts_with(&format!("BYE {} ", lines.len())))
+}
+
+/// Sends lines as an acknowledged sender that goes on where the daemon says, until all of them are safe.
+fn sent_for_sure(socket: PathBuf, lines: Vec<String>, pause: Duration) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let begun = Instant::now();
+        while !sent_from_there(&socket, &lines, pause).unwrap_or(false) {
+            assert!(begun.elapsed() < 10 * PATIENCE, "it never gets done");
+            thread::sleep(Duration::from_millis(5));
+        }
+    })
+}
+
+/// Waits until nothing comes any more.
+fn await_quiet(running: &Running) {
+    let (begun, mut last) = (Instant::now(), u64::MAX);
+    loop {
+        let lines = running.lines();
+        if lines == last {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it never gets quiet:\n{}", running.told());
+        last = lines;
+        thread::sleep(Duration::from_millis(1_500));
+    }
+}
+
+fn assert_not_stuck(running: &Running) {
+    let told = running.told();
+    for bad in ["panicked", "is lost", "is damaged", "is missing"] {
+        assert!(!told.contains(bad), "{told}");
+    }
+}
+
+#[test]
+fn a_followed_file_is_counted_once_however_often_it_is_killed() {
+    let (rounds, seed) = (number("CRASH_ROUNDS", 12), number("CRASH_SEED", 7));
+    let place = place();
+    let mut rng = SplitMix64::new(seed);
+    let lines = LINES_A_ROUND * rounds as usize;
+    let text = load(seed, lines).text(WireFormat::Ndjson);
+    let plain: Vec<String> = text.lines().map(str::to_owned).collect();
+    let time = Duration::from_millis(600 * rounds);
+    let (log, stop) = (place.path("orders.log"), Arc::new(AtomicBool::new(false)));
+    let writer = written_slowly(log.clone(), text, time);
+    let sender = sent_plainly(place.path("events.sock"), plain, Arc::clone(&stop));
+    let till: Vec<String> =
+        load(seed + 1, lines / 2).text(WireFormat::Ndjson).split_inclusive('\n').map(str::to_owned).collect();
+    append(&place.path("till.ndjson"), till.concat().as_bytes());
+    let till = sent_for_sure(place.path("till.sock"), till, time / u32::try_from(lines / 2).unwrap());
+    for round in 0..rounds {
+        // One in five is killed while it starts.
+        if rng.below(5) == 0 {
+            let starting = place.spawn(std::process::Stdio::null());
+            thread::sleep(Duration::from_millis(rng.below(SLOW_START_MS)));
+            drop(starting);
+            continue;
+        }
+        let running = place.start();
+        thread::sleep(Duration::from_millis(rng.below(LIFE_MS)));
+        assert!(running.is_alive(), "round {round} of seed {seed}:\n{}", running.told());
+        assert_not_stuck(&running);
+        drop(running);
+    }
+    writer.join().unwrap();
+    let running = place.start();
+    stop.store(true, Ordering::Relaxed);
+    let sent = sender.join().unwrap();
+    till.join().unwrap();
+    await_quiet(&running);
+    assert_not_stuck(&running);
+    running.stop_in_order();
+    let ledger = place.ledger();
+    let figure = |source: &str, name: &str| {
+        ledger.iter().find(|row| row["source"] == source).map_or(0, |row| row[name].as_u64().unwrap())
+    };
+    assert_eq!(figure("logs", "received"), lines as u64, "seed {seed}");
+    recount(&place, &log, lines as u64);
+    assert_eq!(figure("till", "counted"), lines as u64 / 2, "seed {seed}");
+    let till = place.recount(&place.path("till.ndjson"), &["acked"], &MONEY);
+    assert_eq!(till, lines as u64 / 2, "seed {seed}");
+    let counted = figure("shop", "counted");
+    assert!(counted > 0 && counted <= sent, "{counted} of {sent} plain lines, seed {seed}");
+    let stored = place.sql("select sum(count) as n from @minutes where stream = 'plain'");
+    assert_eq!(stored[0]["n"].as_u64(), Some(counted), "seed {seed}");
+}
+
+fn recount(place: &Place, log: &Path, lines: u64) {
+    assert_eq!(place.recount(log, &["orders"], &MONEY), lines);
+}
+
+#[test]
+fn what_was_counted_before_a_kill_is_told_under_its_own_configuration() {
+    let place = place();
+    let text = load(5, 3_000).text(WireFormat::Ndjson);
+    let log = place.path("orders.log");
+    append(&log, text.as_bytes());
+    let running = place.start();
+    running.await_lines(3_000);
+    thread::sleep(Duration::from_millis(300));
+    drop(running);
+    // The streams have changed places, and there is one more.
+    place.configure(
+        &(stream("first")
+            + &stream("plain")
+            + &stream("orders")
+            + "[source.logs]\ntype = \"file\"\npath = \"@/orders.log\"\nstream = \"orders\"\n"),
+    );
+    let running = place.start();
+    await_quiet(&running);
+    assert_not_stuck(&running);
+    running.stop_in_order();
+    assert_eq!(place.ledger()[0]["received"], 3_000);
+    recount(&place, &log, 3_000);
+}
