@@ -122,6 +122,12 @@ fn assert_unknown_customer(place: &Place) {
     }
 }
 
+fn assert_verified(place: &Place) {
+    let output = place.command(&["verify"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.starts_with("ok  "), "{told}");
+}
+
 #[test]
 fn a_customer_is_written_nowhere_but_in_sketches() {
     let place = Place::new(&source());
@@ -141,8 +147,10 @@ fn a_customer_is_written_nowhere_but_in_sketches() {
     assert_unknown_customer(&place);
     let running = place.start();
     send(&place, &running, &lines);
+    assert_verified(&place);
     running.stop_in_order();
     assert_unknown_customer(&place);
+    assert_verified(&place);
 }
 
 #[test]

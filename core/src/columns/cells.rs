@@ -154,7 +154,8 @@ impl<'a, 'n> Cells<'a, 'n> {
         self.texts()?.into_iter().enumerate().map(cell).collect()
     }
 
-    fn texts(&self) -> Result<Vec<Option<String>>, ColumnsError> {
+    /// Anything by its text.
+    pub(super) fn texts(&self) -> Result<Vec<Option<String>>, ColumnsError> {
         let column = self.column;
         Ok(match column.data_type() {
             DataType::Int8 => numbers::<Int8Type>(column),

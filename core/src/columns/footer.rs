@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use parquet::file::metadata::KeyValue;
 
 use super::Dataset;
+use super::checksum::Checksum;
 use crate::model::Minute;
 
 /// The version of the datasets' columns. A newer one only adds columns.
@@ -21,6 +22,7 @@ const FIRST_MINUTE: &str = "ebbd.minute.first";
 const LAST_MINUTE: &str = "ebbd.minute.last";
 const FIRST_REVISION: &str = "ebbd.revision.first";
 const LAST_REVISION: &str = "ebbd.revision.last";
+const CHECKSUM: &str = "ebbd.checksum";
 /// Apache DataSketches: family, size and type, and how values were hashed. Frozen once history exists.
 const SKETCH: [(&str, &str); 4] = [
     ("ebbd.sketch.family", "HLL"),
@@ -63,6 +65,8 @@ pub struct FileInfo {
     pub span: Option<(Minute, Minute)>,
     /// Lowest and highest revision, where rows have one.
     pub revisions: Option<(u32, u32)>,
+    /// Of the bytes before the footer; `None` in files of an older ebbd.
+    pub checksum: Option<Checksum>,
     /// Rows.
     pub rows: u64,
     /// Names of its columns, in order.
@@ -100,8 +104,8 @@ pub(super) fn opening_keys(dataset: Dataset, stream: Option<&str>, footer: &Foot
 }
 
 /// The keys known after the last row.
-pub(super) fn closing_keys(minutes: Span<Minute>, revisions: Span<u32>) -> Vec<KeyValue> {
-    let mut keys = Vec::new();
+pub(super) fn closing_keys(minutes: Span<Minute>, revisions: Span<u32>, sum: Checksum) -> Vec<KeyValue> {
+    let mut keys = vec![pair(CHECKSUM, sum)];
     if let Some((first, last)) = minutes.0 {
         keys.extend([pair(FIRST_MINUTE, first), pair(LAST_MINUTE, last)]);
     }
@@ -132,6 +136,7 @@ impl FileInfo {
             ebbd: text(VERSION),
             span: at(FIRST_MINUTE).zip(at(LAST_MINUTE)),
             revisions: revision(FIRST_REVISION).zip(revision(LAST_REVISION)),
+            checksum: keys.get(CHECKSUM).and_then(|text| text.parse().ok()),
             rows,
             columns,
             keys,

@@ -8,6 +8,7 @@
 
 mod alarms;
 mod cells;
+mod checksum;
 mod footer;
 mod incidents;
 mod ledger;
@@ -18,6 +19,7 @@ mod minutes_read;
 mod reading;
 mod schema;
 mod slices;
+mod sound;
 mod sources;
 mod sources_read;
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod words;
 mod writer;
 
 pub use alarms::write_alarms;
+pub use checksum::Checksum;
 pub use footer::{FileInfo, Footer, SCHEMA_VERSION};
 pub use incidents::{IncidentRow, MoneyRow, write_incident_money, write_incidents};
 pub use ledger::{LedgerNames, bad_field_names, write_ledger};
@@ -38,6 +41,7 @@ pub use minutes::write_minutes;
 pub use minutes_read::{FileMinute, MinutesReader, read_minutes};
 pub use reading::read_footer;
 pub use slices::{SliceRowRef, write_slices};
+pub use sound::{Soundness, read_through};
 pub use sources::{SourceRowRef, write_sources};
 pub use sources_read::{SourceRow, read_sources};
 pub use writer::Written;

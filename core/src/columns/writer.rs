@@ -11,6 +11,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 
+use super::checksum::Summed;
 use super::footer::{Footer, Span, closing_keys, opening_keys};
 use super::schema::{Column, DECIMAL_DIGITS, Kind, Layout};
 use super::words::WordCells;
@@ -57,7 +58,7 @@ pub(super) struct Rows<W: Write + Send> {
     minutes: Span<Minute>,
     revisions: Span<u32>,
     schema: SchemaRef,
-    out: ArrowWriter<W>,
+    out: ArrowWriter<Summed<W>>,
 }
 
 impl<W: Write + Send> Rows<W> {
@@ -71,7 +72,7 @@ impl<W: Write + Send> Rows<W> {
     ) -> Result<Rows<W>, ColumnsError> {
         let properties = layout.properties(opening_keys(dataset, stream, footer))?;
         let schema = layout.arrow();
-        let out = ArrowWriter::try_new(out, schema.clone(), Some(properties))
+        let out = ArrowWriter::try_new(Summed::new(out), schema.clone(), Some(properties))
             .map_err(ColumnsError::parquet(format!("beginning {}", dataset.name())))?;
         Ok(Rows {
             dataset,
@@ -189,7 +190,11 @@ impl<W: Write + Send> Rows<W> {
     /// Writes what is left and the footer.
     pub(super) fn finish(mut self) -> Result<Written, ColumnsError> {
         self.flush()?;
-        for key in closing_keys(self.minutes, self.revisions) {
+        let ending = || ColumnsError::parquet(format!("ending {}", self.dataset.name()));
+        self.out.flush().map_err(ending())?;
+        self.out.sync().map_err(|error| ending()(error.into()))?;
+        let sum = self.out.inner().sum();
+        for key in closing_keys(self.minutes, self.revisions, sum) {
             self.out.append_key_value_metadata(key);
         }
         let written = Written {

@@ -14,6 +14,7 @@ mod run;
 mod send;
 mod sources;
 mod status;
+mod verify;
 mod watch;
 
 #[cfg(test)]
@@ -63,6 +64,8 @@ enum Command {
     Mark(mark::MarkArgs),
     /// Say who sends, who ought to, whose silence says nothing
     Sources(sources::SourcesArgs),
+    /// Read every file and record, and say what is wrong with them
+    Verify(verify::VerifyArgs),
     /// Print a completion script for a shell
     #[command(hide = true)]
     Completions(completions::CompletionsArgs),
@@ -94,6 +97,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Status(args) => status::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
     }

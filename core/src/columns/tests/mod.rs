@@ -6,4 +6,5 @@ mod listed;
 mod order;
 mod round_trip;
 mod samples;
+mod sound;
 mod tables;
