@@ -119,6 +119,11 @@ impl fmt::Display for SenderId {
 }
 
 impl FirstLine {
+    /// Whether a connection that begins so, perhaps in the middle of its first line, surely sends plain data.
+    pub fn is_data(begin: &[u8]) -> bool {
+        !begin.iter().zip(GREETING).all(|(byte, greeting)| byte == greeting)
+    }
+
     /// Reads the first line of a connection, with or without its CR and LF.
     pub fn read(line: &[u8]) -> FirstLine {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -325,6 +330,14 @@ mod tests {
             let greeting = Greeting { id: SenderId::new(&id), from };
             let said = greeting.to_string();
             prop_assert_eq!(FirstLine::read(said.as_bytes()), FirstLine::Greeting(greeting));
+        }
+
+        #[test]
+        fn what_begins_as_data_is_data(cut in 0_usize..7, rest in prop::collection::vec(any::<u8>(), 0..9)) {
+            let line = [&GREETING[..cut.min(GREETING.len())], &rest].concat();
+            for end in 0..=line.len() {
+                prop_assert!(!FirstLine::is_data(&line[..end]) || FirstLine::read(&line) == FirstLine::Data);
+            }
         }
 
         #[test]

@@ -136,6 +136,9 @@ impl Connection {
         if matches!(self.talk, Talk::TurnedDown(_)) {
             return Some(bytes);
         }
+        if matches!(self.talk, Talk::Unknown) && FirstLine::is_data(&bytes) {
+            self.turn_plain(feed);
+        }
         if self.cutter.cut(&mut bytes, now) {
             feed.count(Told::TooLongLines, 1);
         }
@@ -173,8 +176,7 @@ impl Connection {
         let end = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let first = FirstLine::read(&bytes[..end]);
         if first == FirstLine::Data {
-            self.talk = Talk::Plain;
-            feed.count(Told::TooLongLines, u64::from(self.cutter.skip_long_lines()));
+            self.turn_plain(feed);
             return true;
         }
         feed.count(Told::ControlLines, 1);
@@ -186,6 +188,12 @@ impl Connection {
             _ => self.turn_down(Refusal::BadGreeting, now),
         }
         false
+    }
+
+    /// Nobody looks for a greeting any more.
+    fn turn_plain(&mut self, feed: &Feed) {
+        self.talk = Talk::Plain;
+        feed.count(Told::TooLongLines, u64::from(self.cutter.skip_long_lines()));
     }
 
     fn claim(&mut self, feed: &Feed, greeting: Greeting, early: Vec<u8>) {
