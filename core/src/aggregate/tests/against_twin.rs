@@ -277,24 +277,25 @@ fn beyond_the_limit_totals_and_the_watched_stay_exact() {
     assert!(bench.aggregator.counters().series_cap_hits > 3000);
 }
 
+/// Sends an order each of 60 series that are named after `name`.
+fn send_sixty(bench: &mut Bench, second: f64, name: &str) {
+    let line = |n| format!(r#"{{"ts":"{}","feature":"{name}-{n}","status":"placed"}}"#, at(second));
+    let lines: Vec<String> = (0..60).map(line).collect();
+    bench.send(0, at(second), &lines);
+}
+
 #[test]
 fn series_that_are_not_used_any_more_make_room() {
     let limits = Limits { series: 50, ..Limits::default() };
     let mut bench = Bench::with(StreamSpec::example(), vec![source(0, Format::Ndjson)], limits);
     bench.advance(0.0);
-    let send = |bench: &mut Bench, second: f64, name: &str| {
-        let lines: Vec<String> = (0..60)
-            .map(|n| format!(r#"{{"ts":"{}","feature":"{name}-{n}","status":"placed"}}"#, at(second)))
-            .collect();
-        bench.send(0, at(second), &lines);
-    };
-    send(&mut bench, 1.0, "old");
+    send_sixty(&mut bench, 1.0, "old");
     bench.advance(120.0);
     for minute in 2..90 {
         bench.send(0, at(f64::from(minute) * 60.0), &[order(at(f64::from(minute) * 60.0), "")]);
         bench.advance(f64::from(minute) * 60.0 + 10.0);
     }
-    send(&mut bench, 5500.0, "new");
+    send_sixty(&mut bench, 5500.0, "new");
     let sealed = bench.advance(5530.0).pop().unwrap();
     let own = sealed.rows.iter().filter(|row| row.key.dimensions[1].starts_with("new-")).count();
     assert!(own > 40, "{own} new series have rows of their own");
@@ -308,14 +309,8 @@ fn a_series_counted_under_a_coarser_key_gets_its_own_when_there_is_room() {
     // The lane has room for all, as one of several lanes may.
     bench.lane = LaneCounter::new(0, bench.specs.clone(), bench.sources.clone(), Limits::default(), 7);
     bench.advance(0.0);
-    let send = |bench: &mut Bench, second: f64, name: &str| {
-        let lines: Vec<String> = (0..60)
-            .map(|n| format!(r#"{{"ts":"{}","feature":"{name}-{n}","status":"placed"}}"#, at(second)))
-            .collect();
-        bench.send(0, at(second), &lines);
-    };
-    send(&mut bench, 1.0, "early");
-    send(&mut bench, 2.0, "late");
+    send_sixty(&mut bench, 1.0, "early");
+    send_sixty(&mut bench, 2.0, "late");
     let late = |sealed: Vec<SealedMinute>| {
         let minute = sealed.into_iter().last().unwrap();
         assert!(count(&minute) >= 60);
@@ -323,7 +318,7 @@ fn a_series_counted_under_a_coarser_key_gets_its_own_when_there_is_room() {
     };
     assert_eq!(late(bench.advance(66.0)), 0);
     for minute in 2..90 {
-        send(&mut bench, f64::from(minute) * 60.0, "late");
+        send_sixty(&mut bench, f64::from(minute) * 60.0, "late");
         bench.advance(f64::from(minute) * 60.0 + 10.0);
     }
     assert!(late(bench.advance(90.0 * 60.0 + 10.0)) > 40);
