@@ -3,12 +3,14 @@
 //! In: the state of aggregator and judge, positions of files, how far rolls have come. Out: JSON, and the same
 //! read back. Must not know: how it came to be, what is done with it.
 
+use std::collections::BTreeMap;
+
 use ebbd_core::aggregate::AggregateState;
 use ebbd_core::judge::JudgeState;
 use ebbd_core::model::TimeUs;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Position, Sender, Spoken};
+use crate::source::{Position, Read, Sender, Spoken};
 use crate::store::RollState;
 
 /// The version written; older ones are read. What is only added leaves it as it is, so that the release
@@ -32,6 +34,9 @@ pub struct Checkpoint {
     /// Which connections speak for them.
     #[serde(default)]
     pub spoken: Vec<Spoken>,
+    /// What was read of senders that do not send again, by source. Earlier releases did not know.
+    #[serde(default)]
+    pub reads: BTreeMap<String, Read>,
     /// Which rows are in files; of a release that knew no rolls nothing is said.
     #[serde(default)]
     pub rolls: Option<RollState>,
@@ -63,13 +68,19 @@ impl Checkpoint {
         files: Vec<Position>,
         rolls: RollState,
     ) -> Checkpoint {
-        let (senders, spoken, rolls) = (Vec::new(), Vec::new(), Some(rolls));
-        Checkpoint { version: VERSION, saved_at, aggregate, judge, files, senders, spoken, rolls }
+        let (senders, spoken, reads) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (version, rolls) = (VERSION, Some(rolls));
+        Checkpoint { version, saved_at, aggregate, judge, files, senders, spoken, reads, rolls }
     }
 
     /// The same with what is known of acknowledged senders.
     pub fn with_senders(self, senders: Vec<Sender>, spoken: Vec<Spoken>) -> Checkpoint {
         Checkpoint { senders, spoken, ..self }
+    }
+
+    /// The same with what was read.
+    pub fn with_reads(self, reads: BTreeMap<String, Read>) -> Checkpoint {
+        Checkpoint { reads, ..self }
     }
 
     /// As the journal keeps it.

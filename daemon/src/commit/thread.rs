@@ -20,7 +20,7 @@ use super::segments::Segments;
 use crate::journal::{FrameKind, JournalError, JournalHandle, NewFrame, Sync};
 use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
-use crate::source::{FileBook, Spoken};
+use crate::source::{FileBook, ReadBook, Spoken};
 use crate::store::Rolls;
 use crate::sys::Clock;
 
@@ -73,6 +73,8 @@ pub struct CommitLog {
     pub journal: JournalHandle,
     /// Which connection is which file.
     pub files: FileBook,
+    /// What commits have of what was read.
+    pub reads: ReadBook,
     /// The journal's segments.
     pub segments: Segments,
     /// Which rows are in files.
@@ -165,6 +167,7 @@ impl Committer {
         let (now, commit) = (step.now, step.commit);
         let closed: Vec<_> = step.closed.iter().map(|(_, conn, _)| *conn).collect();
         let lsn = self.write_down(&step);
+        self.log.reads.step(&step, |conn| self.feeds.desk().is_named(conn));
         let mut stepped = self.aggregator.apply(step);
         closed.iter().for_each(|conn| self.log.files.closed(*conn));
         self.acknowledge(now, &lsn, closed, &stepped.samples);
@@ -350,7 +353,8 @@ impl Committer {
         let (judge, mut frames) = answer.recv_timeout(JUDGE_PATIENCE).ok()?;
         let rolls = self.log.rolls.state();
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge, files, rolls)
-            .with_senders(senders.0, senders.1);
+            .with_senders(senders.0, senders.1)
+            .with_reads(self.log.reads.save());
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
         frames.push(self.log.boot.clone());
         Some(frames)

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::journal::{self, FrameKind, Journal, RecoverError};
 use crate::judge::{JudgeMessage, JudgeThread, Publisher};
 use crate::service::ServiceManager;
-use crate::source::{FileBook, SourceError, SourceHandle};
+use crate::source::{FileBook, ReadBook, SourceError, SourceHandle};
 use crate::store::{self, Rolls, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited, RealDisk};
 use lock::DataLock;
@@ -149,9 +149,12 @@ impl Daemon {
         let publisher = Publisher::new(journal.handle(), outlets.sink(), &state.records);
         let judge = stages.judge(judge, publisher, &mut state, to_store)?;
         let roll = Duration::from_micros(u64::try_from(config.parquet.roll_us).unwrap_or(0));
+        let mut reads = ReadBook::new(&config.sources);
+        reads.restore(&state.reads);
         let log = CommitLog {
             journal: journal.handle(),
             files: FileBook::new(state.files.clone()),
+            reads,
             segments: Segments::new(journal.first(), state.aggregator.commit(), roll),
             rolls: Arc::clone(&rolls),
             acks: WaitingAcks::default(),
@@ -242,6 +245,7 @@ impl Daemon {
         let aggregate = committer.aggregator.save();
         let files = committer.feeds.positions(&committer.aggregator);
         let senders = committer.feeds.desk().save();
+        let reads = committer.log.reads.save();
         drop(committer);
         // Behind everything that the committer sent; control may still hold a sender.
         let _ = self.judge_messages.send(JudgeMessage::Stop);
@@ -251,7 +255,8 @@ impl Daemon {
         drop(judge.store);
         let is_written = ended("store", self.store.join())?;
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files, self.rolls.state())
-            .with_senders(senders, Vec::new());
+            .with_senders(senders, Vec::new())
+            .with_reads(reads);
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
         let closed = if is_written { self.journal.close(&frames) } else { left_open(&self.journal) };
         self.outlets.stop();

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::journal::{self, Frame, FrameKind};
 use crate::judge::{JudgeInput, JudgeReplay};
 use crate::service::ServiceManager;
-use crate::source::{FileBook, FileNote, MOST_IDS, Position, Sender, Senders, Spoken};
+use crate::source::{FileBook, FileNote, MOST_IDS, Position, Read, ReadBook, Sender, Senders, Spoken};
 use crate::store::{Batch, Pending, Roll, RollState, StoreMessage};
 
 /// The service manager is told how far it is after this many frames …
@@ -40,6 +40,10 @@ pub(super) struct Recovered {
     pub(super) judge: Option<Judge>,
     /// How far files were read.
     pub(super) files: Vec<Position>,
+    /// What was read of senders that do not send again, by source.
+    pub(super) reads: BTreeMap<String, Read>,
+    /// Whether the earlier run ended in order.
+    pub(super) ended_in_order: bool,
     /// Acknowledged senders.
     pub(super) senders: Vec<Sender>,
     /// Recent alarm records that were on disk, oldest first.
@@ -127,7 +131,7 @@ pub(super) fn recover(
             }
         }
     }
-    Ok(replay.finish())
+    Ok(replay.finish(left.ended_in_order()))
 }
 
 /// An earlier run, being told again.
@@ -141,6 +145,7 @@ struct Replay<'a> {
     files: FileBook,
     /// Which connections are files, as of the next commit.
     notes: Vec<FileNote>,
+    reads: ReadBook,
     senders: Senders,
     /// Which connections speak for senders, as of the next commit.
     spoken: Vec<Spoken>,
@@ -166,6 +171,7 @@ impl<'a> Replay<'a> {
             looked,
             files: FileBook::default(),
             notes: Vec::new(),
+            reads: ReadBook::new(&config.sources),
             senders: Senders::new(MOST_IDS, i64::MAX),
             spoken: Vec::new(),
             rows: Vec::new(),
@@ -203,6 +209,7 @@ impl<'a> Replay<'a> {
             before.unwrap_or_else(|| (std::mem::take(&mut self.looked.published), Vec::new()));
         self.begun = Some(JudgeReplay { judge, published, unpublished });
         self.files = FileBook::new(checkpoint.files);
+        self.reads.restore(&checkpoint.reads);
         self.senders.restore(checkpoint.senders);
         checkpoint.spoken.into_iter().for_each(|spoken| self.senders.speak(spoken));
         self.rolls = checkpoint.rolls.unwrap_or_default();
@@ -243,7 +250,10 @@ impl<'a> Replay<'a> {
         }
         self.notes.drain(..).for_each(|note| self.files.note(note));
         self.spoken.drain(..).for_each(|spoken| self.senders.speak(spoken));
+        let mut reads = self.reads.clone();
+        reads.step(&step, |conn| self.senders.is_named(conn));
         let Some(mut stepped) = self.aggregator.replay(step)? else { return Ok(()) };
+        self.reads = reads;
         self.senders.moved(now, |source, conn| self.aggregator.position(source, conn));
         for conn in closed {
             self.files.closed(conn);
@@ -271,7 +281,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn finish(mut self) -> Recovered {
+    fn finish(mut self, ended_in_order: bool) -> Recovered {
         let commit = self.aggregator.commit();
         if let Some(judge) = &mut self.begun {
             self.rows.extend(judge.own_troubles().into_iter().map(|rows| (commit, rows)));
@@ -289,6 +299,8 @@ impl<'a> Replay<'a> {
             ran_until,
             judge,
             files,
+            reads: self.reads.save(),
+            ended_in_order,
             senders: self.senders.save(),
             records: published.into_values().collect(),
             unpublished,

@@ -22,7 +22,9 @@ use crate::journal::{self, About, FrameKind, Journal, NewFrame};
 use crate::judge::{self, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
-use crate::source::{self, AckDesk, ConnTable, Intake, Position, SourceHandle, SourceTold};
+use crate::source::{
+    self, AckDesk, ConnTable, EarlierRun, Intake, Position, ReadTallies, SourceHandle, SourceTold,
+};
 use crate::store::{self, Place, Rolls, Store, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited};
 
@@ -30,6 +32,8 @@ use crate::sys::{Clock, Disk, Inherited};
 const JUDGE_QUEUE: usize = 4_096;
 /// Requests that wait for the committer at most.
 const COMMIT_REQUESTS: usize = 64;
+/// Numbers that outlive the process; the stage is cleaned of Parquet only.
+const TALLY: &str = "tally";
 /// Late data become revisions at least this often, however long a roll is.
 const REVISE_AT_LEAST_US: i64 = 300_000_000;
 
@@ -129,7 +133,8 @@ impl Stages<'_> {
         let aggregate = state.aggregator.save();
         let (files, rolls) = (state.files.clone(), state.rolls);
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge.save(), files, rolls)
-            .with_senders(state.senders.clone(), Vec::new());
+            .with_senders(state.senders.clone(), Vec::new())
+            .with_reads(state.reads.clone());
         let records = state.records.iter().filter_map(|record| serde_json::to_vec(record).ok());
         let mut frames: Vec<NewFrame> = records.map(|body| (FrameKind::Alarm, body)).collect();
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
@@ -198,6 +203,7 @@ impl Stages<'_> {
     ) -> Result<Pipeline, StartError> {
         let config = self.config;
         let specs = config.source_specs();
+        let (reads, crashes) = self.reads(&state);
         let Recovered { aggregator, ran_until, files, senders, .. } = state;
         let (deltas, answers) = bounded(config.lanes * 2);
         let queues: Vec<Arc<LaneQueue>> =
@@ -213,14 +219,14 @@ impl Stages<'_> {
             );
             trying("starting a lane", spawn_lane(index, counter, Arc::clone(queue), deltas.clone()))?;
         }
-        let intake = self.intake(&queues);
+        let intake = self.intake(&queues, reads);
         intake.desk.restore(senders);
         let sources = self.sources(&intake, &files, inherited)?;
         let committer = Committer {
             aggregator,
             lanes: Lanes::new(queues, answers),
             feeds: SourceFeeds::new(sources.iter().map(feed).collect(), intake.conns, intake.desk),
-            orders: ran_until.map(|until| (Order::Resumed(until), None)).into_iter().collect(),
+            orders: ran_until.map(Order::Resumed).into_iter().chain(crashes).map(|o| (o, None)).collect(),
             judge,
             log,
             clock: Arc::clone(self.clock),
@@ -238,7 +244,25 @@ impl Stages<'_> {
         Ok(Pipeline { sources, committer, requests, stop })
     }
 
-    fn intake(&self, queues: &[Arc<LaneQueue>]) -> Intake {
+    /// The tallies of what is read, and what an earlier run read and lost. Without them everything goes on,
+    /// but what the next crash loses cannot be told.
+    fn reads(&self, state: &Recovered) -> (ReadTallies, Vec<Order>) {
+        let dir = self.config.data_dir.join(store::STAGE);
+        let earlier = state.ran_until.map(|until| EarlierRun { until, ended_in_order: state.ended_in_order });
+        let (sources, now) = (&self.config.sources, self.clock.now());
+        let begun = self
+            .disk
+            .make_dir(&dir)
+            .and_then(|()| ReadTallies::begin(&dir.join(TALLY), sources, &state.reads, earlier, now));
+        let (tallies, lost) = begun.unwrap_or_else(|error| {
+            tracing::warn!("what a crash would lose could not be told: {error}");
+            Default::default()
+        });
+        self.view.crashed(&lost);
+        (tallies, lost.crashes.into_iter().map(Order::Crash).collect())
+    }
+
+    fn intake(&self, queues: &[Arc<LaneQueue>], reads: ReadTallies) -> Intake {
         let config = self.config;
         let ReceiveBuffers { count, bytes } = config.receive_buffers();
         Intake {
@@ -247,6 +271,7 @@ impl Stages<'_> {
             clock: Arc::clone(self.clock),
             conns: Arc::new(ConnTable::new()),
             desk: Arc::new(AckDesk::new(source::MOST_IDS, self.longest_lateness_us())),
+            reads: Arc::new(reads),
             line: config.limits.core.line,
         }
     }

@@ -48,6 +48,7 @@ impl View {
             alarms: seen.open.iter().map(alarm_summary).collect(),
             subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
             degraded: self.degraded(),
+            notes: seen.notes.clone(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
 use crate::judge::JudgeView;
 use crate::outlet::{AlarmHub, Progress};
-use crate::source::SourceTold;
+use crate::source::{Lost, SourceTold};
 use crate::store::StoreCounters;
 use crate::sys::Clock;
 use crate::telemetry::{LatencyRecorder, Telemetry};
@@ -61,6 +61,8 @@ pub(super) struct Seen {
     pub(super) learning: BTreeMap<String, (u64, u64)>,
     pub(super) open: Vec<ebbd_core::alarm::AlarmRecord>,
     pub(super) unbalanced: u64,
+    /// What happened that a person should know of.
+    pub(super) notes: Vec<String>,
     progress: Progress,
     recorders: Option<Recorders>,
 }
@@ -333,6 +335,31 @@ impl JudgeView for View {
 }
 
 impl View {
+    /// What the run before lost when it crashed.
+    pub(super) fn crashed(&self, lost: &Lost) {
+        let mut notes = Vec::new();
+        for crash in &lost.crashes {
+            let name = &self.config.sources[crash.source.index()].spec.name;
+            notes.push(format!(
+                "the run before crashed at {}: of source {name} {} lines that had been read are lost, and \
+                 up to {} that had not been",
+                crash.at.to_rfc3339(),
+                crash.lines,
+                crash.unread_lines_at_most
+            ));
+            if let Some((_, figures)) = self.telemetry.sources.get(crash.source.index()) {
+                figures.crash_dropped.raise_to(crash.lines);
+                figures.crash_unread.raise_to(crash.unread_lines_at_most);
+            }
+        }
+        let unknown = lost.unknown.iter();
+        notes.extend(
+            unknown.map(|why| format!("the run before crashed, and what it lost is not known: {why}")),
+        );
+        notes.iter().for_each(|note| tracing::warn!("{note}"));
+        self.seen().notes.extend(notes);
+    }
+
     /// What time the daemon takes it to be.
     pub(super) fn now(&self) -> TimeUs {
         self.clock.now()

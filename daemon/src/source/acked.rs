@@ -19,6 +19,7 @@ const MOST_UNACKED: u64 = 4 << 20;
 #[derive(Debug)]
 pub(super) struct Acked {
     stage: Stage,
+    is_named: bool,
     /// The last line that was sent, whether it was known or new.
     sent: Numbered,
     /// Up to here its lines were known when it was granted.
@@ -68,6 +69,7 @@ impl Acked {
     pub(super) fn new(greeting: &Greeting, early: Vec<u8>) -> Acked {
         Acked {
             stage: Stage::Waiting,
+            is_named: greeting.id.is_some(),
             sent: Numbered { number: greeting.from - 1, check: 0 },
             base: 0,
             known: VecDeque::new(),
@@ -77,6 +79,11 @@ impl Acked {
             moved: Moved::default(),
             early,
         }
+    }
+
+    /// Whether it can go on after a crash where its lines are counted.
+    pub(super) fn is_named(&self) -> bool {
+        self.is_named
     }
 
     /// Whether lines may be read now.

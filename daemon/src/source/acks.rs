@@ -255,6 +255,11 @@ impl AckDesk {
         (inner.senders.len(), inner.senders.speaking())
     }
 
+    /// Whether a connection speaks for a name.
+    pub fn is_named(&self, conn: ConnId) -> bool {
+        self.lock().senders.is_named(conn)
+    }
+
     /// Which connections speak for a name.
     pub fn spoken(&self) -> Vec<Spoken> {
         self.lock().senders.spoken()

@@ -166,7 +166,10 @@ impl Connection {
             check,
             arrival: feed.now(),
         };
-        let lines = feed.deliver(bytes, origin);
+        let lines = match &self.talk {
+            Talk::Acked(acked) if acked.is_named() => feed.deliver_repeatable(bytes, origin),
+            _ => feed.deliver(bytes, origin),
+        };
         self.cutter.number(lines);
         lines > 0
     }

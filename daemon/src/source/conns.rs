@@ -78,18 +78,19 @@ impl ConnTable {
         conn
     }
 
-    /// Notes that it was closed. All its blocks have been handed over before.
-    pub fn closed(&self, conn: ConnId, at: TimeUs) {
+    /// Notes that it was closed; whether it was open. All its blocks have been handed over before.
+    pub fn closed(&self, conn: ConnId, at: TimeUs) -> bool {
         let mut inner = self.lock();
         inner.files.remove(&conn);
-        if let Some(Conn { source, .. }) = inner.open.remove(&conn) {
-            inner.changes.push(ConnChange { source, conn, at, opened: false });
-        }
+        let Some(Conn { source, .. }) = inner.open.remove(&conn) else { return false };
+        inner.changes.push(ConnChange { source, conn, at, opened: false });
+        true
     }
 
-    /// Lets go of a connection because its source is stopped: nobody closed it, nothing is missing.
-    pub(super) fn forgotten(&self, conn: ConnId) {
-        self.lock().open.remove(&conn);
+    /// Lets go of a connection because its source is stopped: nobody closed it, nothing is missing. Whether
+    /// it was open.
+    pub(super) fn forgotten(&self, conn: ConnId) -> bool {
+        self.lock().open.remove(&conn).is_some()
     }
 
     /// Notes what identifies the file that `conn` is, and where reading it began.

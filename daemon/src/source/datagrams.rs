@@ -8,6 +8,7 @@ use ebbd_core::simd::count_lines;
 use ebbd_core::sync::Lease;
 use memchr::memrchr;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::sockopt::socket_cookie;
 
 use super::feed::{Feed, Origin};
 use super::pace::Pace;
@@ -51,6 +52,8 @@ pub(super) struct Datagrams {
     batch: DatagramBatch,
     joined: Joined,
     drops: u32,
+    /// By which the kernel knows the socket.
+    cookie: u64,
     drops_checked: Instant,
     pace: Pace,
 }
@@ -61,6 +64,9 @@ struct Joined {
     feed: Feed,
     patience: Duration,
     block: Option<Lease>,
+    /// Lines in the block, and up to which byte they are noted.
+    lines: u64,
+    noted: usize,
     conn: ConnId,
     next_line: u64,
     offset: u64,
@@ -71,10 +77,13 @@ impl Datagrams {
         let DatagramSocket { fd, drops, trains } = socket;
         let DatagramLimits { batch, datagram_bytes, patience, pace } = limits;
         let conn = feed.opened(who);
-        let joined = Joined { feed, patience, block: None, conn, next_line: 1, offset: 0 };
+        let joined =
+            Joined { feed, patience, block: None, lines: 0, noted: 0, conn, next_line: 1, offset: 0 };
         let batch = DatagramBatch::new(batch, datagram_bytes);
         let batch = if trains { batch.with_trains() } else { batch };
-        Datagrams { socket: fd, batch, joined, drops, drops_checked: Instant::now(), pace }
+        let cookie = socket_cookie(&fd).unwrap_or(0);
+        joined.note_drops(cookie, drops, 0);
+        Datagrams { socket: fd, batch, joined, drops, cookie, drops_checked: Instant::now(), pace }
     }
 
     pub(super) fn run(mut self) {
@@ -131,22 +140,41 @@ impl Datagrams {
     fn check_drops(&mut self, now: Instant) {
         self.drops_checked = now;
         if let Ok(drops) = socket_drops(&self.socket) {
-            self.joined.feed.count(Told::KernelDatagrams, u64::from(drops.wrapping_sub(self.drops)));
+            if drops != self.drops {
+                let more = u64::from(drops.wrapping_sub(self.drops));
+                self.joined.note_drops(self.cookie, drops, more);
+                self.joined.feed.count(Told::KernelDatagrams, more);
+            }
             self.drops = drops;
         }
     }
 }
 
 impl Joined {
+    /// Notes how often the kernel has dropped something, for whoever goes on with the socket.
+    fn note_drops(&self, cookie: u64, drops: u32, more: u64) {
+        self.feed.reads.iter().for_each(|reads| reads.dropped(cookie, drops, more));
+    }
+
     /// Copies a batch into blocks; one that is half full is handed over.
     fn take(&mut self, batch: &DatagramBatch) {
         for (datagram, cut) in batch.datagrams() {
             self.join(whole_lines(datagram, cut));
             self.feed.count(Told::TooLongLines, u64::from(cut));
         }
+        self.note_lines();
         if self.block.as_ref().is_some_and(|block| block.len() * 2 > block.capacity()) {
             self.hand_over();
         }
+    }
+
+    /// Notes what was read, so that a crash before it is handed over does not go untold.
+    fn note_lines(&mut self) {
+        let Some(bytes) = self.block.as_ref().map(|block| &block[self.noted..]) else { return };
+        let (lines, length) = (count_lines(bytes), bytes.len());
+        self.feed.has_read(lines, length as u64, self.feed.now());
+        self.lines += lines;
+        self.noted += length;
     }
 
     fn join(&mut self, datagram: &[u8]) {
@@ -173,6 +201,8 @@ impl Joined {
     }
 
     fn hand_over(&mut self) {
+        self.note_lines();
+        let (lines, _) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.noted));
         let Some(block) = self.block.take().filter(|block| !block.is_empty()) else { return };
         self.offset += block.len() as u64;
         let origin = Origin {
@@ -182,7 +212,7 @@ impl Joined {
             check: 0,
             arrival: self.feed.now(),
         };
-        self.next_line += self.feed.offer(block, origin, self.patience);
+        self.next_line += self.feed.offer(block, lines, origin, self.patience);
     }
 }
 

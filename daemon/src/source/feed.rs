@@ -12,6 +12,7 @@ use ebbd_core::sync::{Lease, Pool};
 
 use super::acks::{AckDesk, Inbox};
 use super::conns::ConnTable;
+use super::reads::{ReadTallies, ReadTally};
 use super::tally::{SourceCounters, Told};
 use crate::lane::LaneQueue;
 use crate::sys::{Clock, Wake};
@@ -35,6 +36,8 @@ pub struct Intake {
     pub conns: Arc<ConnTable>,
     /// Who speaks for which acknowledged sender.
     pub desk: Arc<AckDesk>,
+    /// What outlives the process of what was read.
+    pub reads: Arc<ReadTallies>,
     /// Longest line in bytes, without its end.
     pub line: usize,
 }
@@ -46,6 +49,10 @@ pub(super) struct Feed {
     pub(super) name: Arc<str>,
     pub(super) intake: Intake,
     pub(super) counters: Arc<SourceCounters>,
+    /// What this thread has read; none if lines come again by themselves.
+    pub(super) reads: Option<Arc<ReadTally>>,
+    /// What the kernel holds for each connection or socket at most, in bytes.
+    pub(super) kernel_buffer: usize,
     /// Whether greetings are accepted.
     pub(super) acks: bool,
     /// Mail of the desk for its connections.
@@ -81,23 +88,44 @@ impl Feed {
         &self.intake.desk
     }
 
+    /// The same for another thread of the source.
+    pub(super) fn for_another_thread(&self) -> Feed {
+        Feed { reads: self.intake.reads.of(self.source), ..self.clone() }
+    }
+
     pub(super) fn count(&self, what: Told, count: u64) {
+        if count > 0 && what.is_of_lines_read() {
+            self.has_read(count, 0, self.now());
+        }
         self.counters.add(what, count);
+    }
+
+    /// Counts that it has to wait, when it begins to.
+    fn waits(&self, pause: &Pause) {
+        if pause.is_new() {
+            self.counters.add(Told::Waits, 1);
+            self.reads.iter().for_each(|reads| reads.held(self.now()));
+        }
     }
 
     /// Notes a new connection.
     pub(super) fn opened(&self, who: String) -> ConnId {
+        self.reads.iter().for_each(|reads| reads.opened(self.kernel_buffer));
         self.intake.conns.opened(self.source, who, self.now())
     }
 
     /// Notes the end of a connection, after its last block.
     pub(super) fn closed(&self, conn: ConnId) {
-        self.intake.conns.closed(conn, self.now());
+        if self.intake.conns.closed(conn, self.now()) {
+            self.reads.iter().for_each(|reads| reads.closed());
+        }
     }
 
     /// Lets go of a connection at a stop.
     pub(super) fn forgotten(&self, conn: ConnId) {
-        self.intake.conns.forgotten(conn);
+        if self.intake.conns.forgotten(conn) {
+            self.reads.iter().for_each(|reads| reads.closed());
+        }
     }
 
     /// An empty buffer; waits while all are on loan.
@@ -110,7 +138,7 @@ impl Feed {
             if !self.has_lanes() {
                 return Lease::owned(Vec::with_capacity(self.intake.pool.buffer_bytes()));
             }
-            self.count(Told::Waits, u64::from(pause.is_new()));
+            self.waits(&pause);
             pause.wait();
         }
     }
@@ -123,28 +151,60 @@ impl Feed {
             if lease.is_some() || pause.waited() >= patience || !self.has_lanes() {
                 return lease;
             }
-            self.count(Told::Waits, u64::from(pause.is_new()));
+            self.waits(&pause);
             pause.wait();
+        }
+    }
+
+    /// Notes lines that were read: if no commit has them after a crash, they are known to be lost.
+    pub(super) fn has_read(&self, lines: u64, bytes: u64, at: TimeUs) {
+        if let Some(reads) = self.reads.as_ref().filter(|_| lines > 0) {
+            reads.read(lines, bytes, at);
         }
     }
 
     /// Hands a block over, waiting for room as long as it takes (streams: the sender is held up).
     /// Returns how many lines were handed over.
     pub(super) fn deliver(&self, bytes: Lease, origin: Origin) -> u64 {
-        self.hand_over(bytes, origin, None)
+        let lines = count_lines(&bytes);
+        self.has_read(lines, bytes.len() as u64, origin.arrival);
+        match self.hand_over(bytes, lines, origin, None) {
+            true => lines,
+            false => self.shed(lines),
+        }
+    }
+
+    /// The same for lines that their sender sends again if no commit has them.
+    pub(super) fn deliver_repeatable(&self, bytes: Lease, origin: Origin) -> u64 {
+        let lines = count_lines(&bytes);
+        if self.hand_over(bytes, lines, origin, None) {
+            return lines;
+        }
+        self.count(Told::DroppedQueueLines, lines);
+        0
     }
 
     /// Hands a block over or, when there is no room within `patience`, sheds it and counts its lines
-    /// (datagrams). Returns how many lines were handed over.
-    pub(super) fn offer(&self, bytes: Lease, origin: Origin, patience: Duration) -> u64 {
-        self.hand_over(bytes, origin, Some(patience))
+    /// (datagrams). It has `lines` that are noted already. Returns how many were handed over.
+    pub(super) fn offer(&self, bytes: Lease, lines: u64, origin: Origin, patience: Duration) -> u64 {
+        match self.hand_over(bytes, lines, origin, Some(patience)) {
+            true => lines,
+            false => self.shed(lines),
+        }
     }
 
-    fn hand_over(&self, bytes: Lease, origin: Origin, patience: Option<Duration>) -> u64 {
-        let (lines, length) = (count_lines(&bytes), bytes.len() as u64);
+    /// Counts lines as shed that are noted already. None of them was handed over.
+    fn shed(&self, lines: u64) -> u64 {
+        self.counters.add(Told::DroppedQueueLines, lines);
+        0
+    }
+
+    /// Whether a lane took a block of so many lines.
+    fn hand_over(&self, bytes: Lease, lines: u64, origin: Origin, patience: Option<Duration>) -> bool {
         if lines == 0 {
-            return 0;
+            return true;
         }
+        let length = bytes.len() as u64;
         let block = Block {
             bytes,
             source: self.source,
@@ -154,13 +214,12 @@ impl Feed {
             check: origin.check,
             arrival: origin.arrival,
         };
-        if !self.push(block, patience) {
-            self.count(Told::DroppedQueueLines, lines);
-            return 0;
+        let is_taken = self.push(block, patience);
+        if is_taken {
+            self.count(Told::DeliveredLines, lines);
+            self.count(Told::DeliveredBytes, length);
         }
-        self.count(Told::DeliveredLines, lines);
-        self.count(Told::DeliveredBytes, length);
-        lines
+        is_taken
     }
 
     /// Whether a lane took it.
@@ -180,7 +239,7 @@ impl Feed {
             if !self.has_lanes() || patience.is_some_and(|patience| pause.waited() >= patience) {
                 return false;
             }
-            self.count(Told::Waits, u64::from(pause.is_new()));
+            self.waits(&pause);
             pause.wait();
         }
     }

@@ -15,6 +15,7 @@ mod feed;
 mod file;
 mod outbox;
 mod pace;
+mod reads;
 mod running;
 mod senders;
 mod slots;
@@ -39,6 +40,7 @@ pub use acks::{AckCounters, AckDesk, Acks, Binding, MOST_IDS};
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::Intake;
 pub use file::{FileBook, FileNote, Position};
+pub use reads::{EarlierRun, Lost, Read, ReadBook, ReadTallies};
 pub use senders::{Numbered, Sender, Senders, Spoken};
 pub use tally::{SourceCounters, SourceTold};
 
@@ -46,6 +48,12 @@ use crate::config::{SourceConfig, SourceKind};
 use crate::sys::{Inherited, ReceiveBuffer, Wake};
 use acks::Inbox;
 use feed::Feed;
+use tally::Told;
+
+/// What a TCP connection's buffer grows to by default.
+const TCP_BUFFER: usize = 6 * 1024 * 1024;
+/// What UNIX sockets and pipes hold by default.
+const LOCAL_BUFFER: usize = 208 * 1024;
 
 /// A source could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -114,19 +122,24 @@ pub fn spawn(
     resume: &[Position],
 ) -> Result<Option<SourceHandle>, SourceError> {
     let explain = |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error };
-    match bind(config, inherited, resume).map_err(explain)? {
+    match bind(config, intake, inherited, resume).map_err(explain)? {
         Some(bound) => start(config, intake, bound).map(Some).map_err(explain),
         None => Ok(None),
     }
 }
 
 /// The registry of kinds.
-fn bind(config: &SourceConfig, inherited: &mut Inherited, resume: &[Position]) -> io::Result<Option<Bound>> {
+fn bind(
+    config: &SourceConfig,
+    intake: &Intake,
+    inherited: &mut Inherited,
+    resume: &[Position],
+) -> io::Result<Option<Bound>> {
     let bound = match &config.kind {
         SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
         SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
         SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
-        SourceKind::Udp { addr, options } => udp::bind(*addr, *options, inherited)?,
+        SourceKind::Udp { addr, options } => udp::bind(*addr, *options, inherited, &intake.reads)?,
         SourceKind::File { glob, from } => {
             let own = resume.iter().filter(|position| position.source == config.spec.name);
             file::bind(glob, *from, &own.cloned().collect::<Vec<_>>())
@@ -145,10 +158,13 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
         name: Arc::from(config.spec.name.as_str()),
         intake: intake.clone(),
         counters: Arc::clone(&counters),
+        reads: intake.reads.of(config.spec.id),
+        kernel_buffer: kernel_buffer(config, bound.receive_buffer),
         acks: config.ack,
         inbox: Arc::new(Inbox::new()?),
         stop: Arc::clone(&stop),
     };
+    feed.counters.add(Told::KernelDatagrams, intake.reads.kernel_datagrams(config.spec.id));
     let Bound { address, receive_buffer, run } = bound;
     if let Some(short) = receive_buffer.filter(ReceiveBuffer::is_short) {
         let ReceiveBuffer { asked, granted } = short;
@@ -163,6 +179,21 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
         thread::Builder::new().name(format!("source-{}", config.spec.name)).spawn(move || run(feed))?;
     let (id, name) = (config.spec.id, config.spec.name.clone());
     Ok(SourceHandle { id, name, counters, address, receive_buffer, stop, thread })
+}
+
+/// What the kernel holds for a connection or socket at most, in bytes.
+fn kernel_buffer(config: &SourceConfig, receive_buffer: Option<ReceiveBuffer>) -> usize {
+    match config.kind {
+        SourceKind::Tcp { .. } => most_tcp_buffer().unwrap_or(TCP_BUFFER),
+        // It really grants twice of what it is asked for.
+        _ => receive_buffer.map_or(LOCAL_BUFFER, |buffer| 2 * buffer.granted),
+    }
+}
+
+/// The third number says how far the kernel lets a connection's buffer grow.
+fn most_tcp_buffer() -> Option<usize> {
+    let numbers = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_rmem").ok()?;
+    numbers.split_ascii_whitespace().nth(2)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -198,6 +198,11 @@ impl Senders {
         (before, ahead.chain(last).collect())
     }
 
+    /// Whether a connection speaks for a name: then its sender goes on where its lines are counted.
+    pub fn is_named(&self, conn: ConnId) -> bool {
+        self.bound.get(&conn).is_some_and(|bound| bound.id.is_some())
+    }
+
     /// How many names are known.
     pub fn len(&self) -> usize {
         self.by_id.len()

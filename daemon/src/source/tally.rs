@@ -49,6 +49,13 @@ pub(super) enum Told {
     Waits,
 }
 
+impl Told {
+    /// Whether it counts lines that were read and don't become part of a block.
+    pub(super) fn is_of_lines_read(self) -> bool {
+        matches!(self, Told::DroppedQueueLines | Told::TooLongLines | Told::PartialLines)
+    }
+}
+
 impl SourceCounters {
     /// Adds `count`.
     pub(super) fn add(&self, what: Told, count: u64) {

@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_reuseport;
+use rustix::net::sockopt::{set_socket_reuseport, socket_cookie};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::Bound;
 use super::datagrams::{DatagramLimits, DatagramSocket, Datagrams};
 use super::feed::Feed;
 use super::pace::Pace;
+use super::reads::ReadTallies;
 use super::socket_path::unblocked;
 use crate::config::UdpOptions;
 use crate::sys::{
@@ -39,7 +40,12 @@ struct Receivers {
     address: Option<SocketAddr>,
 }
 
-pub(super) fn bind(address: SocketAddr, options: UdpOptions, inherited: &mut Inherited) -> io::Result<Bound> {
+pub(super) fn bind(
+    address: SocketAddr,
+    options: UdpOptions,
+    inherited: &mut Inherited,
+    reads: &ReadTallies,
+) -> io::Result<Bound> {
     let mut found: Vec<OwnedFd> =
         std::iter::from_fn(|| inherited.take_address(ListenerKind::Datagram, &[address])).collect();
     let wanted = options.receivers.max(1);
@@ -51,9 +57,16 @@ pub(super) fn bind(address: SocketAddr, options: UdpOptions, inherited: &mut Inh
     if !is_inherited {
         found = open_all(address, wanted)?;
     }
-    let receivers = Receivers::new(found, is_inherited, options.gro)?;
+    let receivers = Receivers::new(found, is_inherited, options.gro, reads)?;
     let (address, receive_buffer) = (receivers.address, Some(receivers.buffer));
     Ok(Bound { address, receive_buffer, run: Box::new(move |feed| receivers.run(feed)) })
+}
+
+/// How many drops of an inherited socket an earlier run has counted. Those of a socket that none of ours had
+/// are not ours to count.
+fn drops_before(socket: &OwnedFd, reads: &ReadTallies) -> io::Result<u32> {
+    let known = socket_cookie(socket).ok().and_then(|cookie| reads.drops(cookie));
+    known.map_or_else(|| socket_drops(socket), Ok)
 }
 
 fn open_all(address: SocketAddr, count: usize) -> io::Result<Vec<OwnedFd>> {
@@ -74,13 +87,17 @@ fn open(address: SocketAddr, is_shared: bool) -> io::Result<OwnedFd> {
 }
 
 impl Receivers {
-    fn new(sockets: Vec<OwnedFd>, is_inherited: bool, trains: bool) -> io::Result<Receivers> {
+    fn new(
+        sockets: Vec<OwnedFd>,
+        is_inherited: bool,
+        trains: bool,
+        reads: &ReadTallies,
+    ) -> io::Result<Receivers> {
         let mut buffer = ReceiveBuffer { asked: RECEIVE_BUFFER, granted: RECEIVE_BUFFER };
         let mut ready = Vec::new();
         let mut address = None;
         for fd in sockets {
-            // What an inherited socket dropped before was somebody else's to count.
-            let drops = if is_inherited { socket_drops(&fd)? } else { 0 };
+            let drops = if is_inherited { drops_before(&fd, reads)? } else { 0 };
             let granted = request_receive_buffer(&fd, RECEIVE_BUFFER)?.granted;
             buffer.granted = buffer.granted.min(granted);
             if trains {
@@ -102,7 +119,10 @@ impl Receivers {
         };
         let mut all: Vec<Datagrams> = (0..)
             .zip(self.sockets)
-            .map(|(at, socket)| Datagrams::new(socket, who(at), feed.clone(), limits))
+            .map(|(at, socket)| {
+                let feed = if at == 0 { feed.clone() } else { feed.for_another_thread() };
+                Datagrams::new(socket, who(at), feed, limits)
+            })
             .collect();
         let first = all.pop();
         thread::scope(|scope| {

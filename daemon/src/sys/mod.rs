@@ -12,6 +12,7 @@ mod disk;
 mod fault_disk;
 mod meminfo;
 mod peer;
+mod slot_file;
 mod wake;
 
 pub use activation::{Inherited, ListenerKind};
@@ -22,4 +23,5 @@ pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
 pub use peer::{Peer, peer_credentials, peer_groups};
+pub use slot_file::{Slot, SlotFile, Slots, WORDS, Words};
 pub use wake::Wake;

@@ -65,6 +65,10 @@ figures! {
         waits: Counter = "ebbd_source_waits",
         /// Datagrams that the kernel dropped before they were received.
         kernel_datagrams: Counter = "ebbd_source_kernel_dropped_datagrams",
+        /// Lines that had been read and were lost when the last run crashed.
+        crash_dropped: Counter = "ebbd_crash_dropped_lines",
+        /// Lines that the kernel may have held unread when the last run crashed.
+        crash_unread: Counter = "ebbd_crash_unread_lines_at_most",
         /// Errors while accepting or reading.
         errors: Counter = "ebbd_source_errors",
         /// How far behind the wall clock its events are, in seconds.

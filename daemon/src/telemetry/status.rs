@@ -52,7 +52,9 @@ report! {
         /// Subscribers on the alarm socket.
         pub subscribers: u64,
         /// What a person should look at, in words; empty when all is well.
-        pub degraded: Vec<String>
+        pub degraded: Vec<String>,
+        /// What happened that a person should know of, in words: a crash and what it lost.
+        pub notes: Vec<String>
     }
 
     /// One stream.

@@ -17,6 +17,9 @@ pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
     for word in &report.degraded {
         out += &labelled("DEGRADED", &[visible(word)]);
     }
+    for word in &report.notes {
+        out += &labelled("NOTE", &[visible(word)]);
+    }
     out += "\n";
     out += &sources(&report.sources, &report.now, zone);
     out += "\n";

@@ -35,6 +35,7 @@ fn office(most_ids: usize) -> Office {
         clock: Arc::new(ManualClock::new(NOW)),
         conns: Arc::new(ConnTable::new()),
         desk: Arc::new(AckDesk::new(most_ids, 1_000_000)),
+        reads: Arc::default(),
         line: LINE,
     };
     let aggregator = Aggregator::new(streams, sources, Limits::default(), 7);

@@ -3,6 +3,7 @@
 mod acked;
 mod datagrams;
 mod files;
+mod reads;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -134,6 +135,7 @@ impl Rig {
             clock: Arc::new(ManualClock::new(TimeUs(1_000_000))),
             conns: Arc::new(ConnTable::new()),
             desk: Arc::new(AckDesk::new(MOST_IDS, 0)),
+            reads: Arc::default(),
             line: LINE,
         };
         Rig { intake, got, lanes, deltas: answers, told: SourceTold::default() }
