@@ -24,7 +24,8 @@ const LIFE_MS: u64 = 400;
 /// After that the daemon may still be at work on what it found at its start.
 const SLOW_START_MS: u64 = 60;
 
-fn number(name: &str, otherwise: u64) -> u64 {
+/// A number from the environment.
+pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
@@ -114,7 +115,7 @@ fn sent_for_sure(socket: PathBuf, lines: Vec<String>, pause: Duration) -> thread
 }
 
 /// Waits until nothing comes any more.
-fn await_quiet(running: &Running) {
+pub fn await_quiet(running: &Running) {
     let (begun, mut last) = (Instant::now(), u64::MAX);
     loop {
         let lines = running.lines();

@@ -12,6 +12,7 @@ mod counting;
 mod crash;
 mod crooked;
 mod demo;
+mod lost;
 mod mistakes;
 mod readers;
 mod reload;
