@@ -25,6 +25,19 @@ pub(super) fn normal(rng: &mut impl Rng) -> f64 {
     radius * (std::f64::consts::TAU * rng.unit()).cos()
 }
 
+/// A gamma number of this shape and scale 1 (Marsaglia and Tsang 2000); the shape is at least 1/3.
+pub(super) fn gamma(rng: &mut impl Rng, shape: f64) -> f64 {
+    let d = shape.max(1.0 / 3.0 + 1e-9) - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(rng);
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 && (1.0 - rng.unit()).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+            return d * v;
+        }
+    }
+}
+
 /// An exponential number of mean `mean`.
 pub(super) fn exponential(rng: &mut impl Rng, mean: f64) -> f64 {
     -mean * (1.0 - rng.unit()).ln()

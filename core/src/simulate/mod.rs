@@ -8,6 +8,7 @@ mod draw;
 mod event;
 mod season;
 mod shop;
+pub mod trial;
 
 pub use event::SimulatedEvent;
 pub use shop::{Choice, Incident, Shop, ShopSpec};
