@@ -1,5 +1,6 @@
 //! The load generators, sinks and stages, shared by benches, end-to-end tests and the `ebbd-bench` binary.
 
+pub mod lab;
 mod load;
 mod send;
 mod shop;

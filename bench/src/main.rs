@@ -30,6 +30,8 @@ enum Command {
     Instructions(command::InstructionsArgs),
     /// Send to a fresh daemon, check what it counted, and compare its CPU with a sink's
     Path(command::PathArgs),
+    /// Try the detector on simulated shops or real series, beside its peers
+    Detect(command::DetectArgs),
     /// Measure a subject of docs/performance.md and keep the result
     Measure(command::MeasureArgs),
     /// Write docs/performance.md from the kept results
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Pass(args) => command::pass(&args),
         Command::Instructions(args) => command::instructions(&args),
         Command::Path(args) => command::path(&args),
+        Command::Detect(args) => command::detect(&args),
         Command::Measure(args) => command::measure(&args),
         Command::Report(args) => command::report(&args),
     };

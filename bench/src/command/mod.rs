@@ -1,5 +1,6 @@
 //! One file per command of `ebbd-bench`.
 
+mod detect;
 mod instructions;
 mod load;
 mod measure;
@@ -8,6 +9,7 @@ mod report;
 mod sink;
 mod stages;
 
+pub use detect::{DetectArgs, detect};
 pub use instructions::{InstructionsArgs, PassArgs, instructions, pass};
 pub use load::{LoadArgs, load};
 pub use measure::{MeasureArgs, measure};

@@ -42,6 +42,9 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Memory that each slice takes.
+    pub const BYTES_PER_SLICE: usize = BUCKETS * size_of::<[u16; WEEKS]>() + POOL * size_of::<f32>();
+
     /// Makes room for `slices` slices; new ones have no history.
     pub fn grow(&mut self, slices: usize) {
         self.history.resize_with(BUCKETS, Vec::new);

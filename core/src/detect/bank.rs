@@ -45,6 +45,13 @@ impl Bank {
         step(std::slice::from_mut(&mut self.blocks[block]), minute);
     }
 
+    /// Forgets that other members than these passed their bar.
+    pub(super) fn let_fire(&mut self, block: usize, members: u32) {
+        for fired in &mut self.blocks[block].0[FIRED] {
+            *fired = (*fired as u32 & members) as f32;
+        }
+    }
+
     /// What the minute brought, and where between the bucket centres it lies.
     pub(super) fn put(&mut self, slice: usize, observed: i64, fraction: f32) {
         let (block, lane) = (&mut self.blocks[slice / WIDTH].0, slice % WIDTH);

@@ -51,6 +51,8 @@ pub struct Detector {
     pub(super) origin: Option<Minute>,
     pub(super) last: Option<Minute>,
     observed: Vec<i64>,
+    /// Members whose passing of the bar counts, as bits.
+    firing: u32,
 }
 
 /// What is the same for all verdicts of a minute.
@@ -79,6 +81,7 @@ impl Detector {
             origin: None,
             last: None,
             observed: Vec::new(),
+            firing: u32::MAX,
         };
         detector.grow();
         detector
@@ -97,6 +100,12 @@ impl Detector {
     /// Drops that are open now.
     pub fn open_episodes(&self) -> usize {
         self.episodes.values().filter(|episode| !episode.accepted).count()
+    }
+
+    /// Lets only these members of the bank open and escalate drops (bit by bit, the deepest first, total
+    /// silence last): for trying what each of them brings.
+    pub fn let_fire(&mut self, members: u32) {
+        self.firing = members;
     }
 
     /// Judges a minute: one verdict per known slice, in id order. Minutes must ascend; missing ones are
@@ -219,6 +228,9 @@ impl Detector {
         let mut rows = Vec::with_capacity(self.table.len());
         for block in 0..self.bank.blocks() {
             self.bank.step(block, &step);
+            if self.firing != u32::MAX {
+                self.bank.let_fire(block, self.firing);
+            }
             for slice in block * WIDTH..((block + 1) * WIDTH).min(self.table.slots()) {
                 let id = SliceId(slice as u32);
                 if self.table.get(id).is_some() {

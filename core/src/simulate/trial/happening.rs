@@ -1,7 +1,5 @@
 //! What happens in a trial: incidents, and what looks like one.
 
-use super::shop::Scope;
-
 /// What kind of thing happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -114,6 +112,4 @@ pub struct Happening {
     pub slices: Vec<usize>,
     /// Slices of which it hits a part that may be noticed.
     pub partly: Vec<usize>,
-    /// Whom it hits.
-    pub(super) scope: Scope,
 }

@@ -116,13 +116,13 @@ impl<'a> Plan<'a> {
 
     pub(super) fn note(&mut self, kind: Kind, scope: Scope, from: i32, to: i32) {
         let (slices, partly) = touched(scope, self.rates);
-        self.happenings.push(Happening { kind, from, to, slices, partly, scope });
+        self.happenings.push(Happening { kind, from, to, slices, partly });
     }
 
     /// Something happens at a free time; `None` if there is none.
     pub(super) fn happen(&mut self, kind: Kind, scope: Scope, lasts: i32, after: i32) -> Option<i32> {
         let Place { from, whole, partly } = self.place(scope, lasts, after)?;
-        self.happenings.push(Happening { kind, from, to: from + lasts, slices: whole, partly, scope });
+        self.happenings.push(Happening { kind, from, to: from + lasts, slices: whole, partly });
         Some(from)
     }
 

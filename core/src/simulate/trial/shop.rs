@@ -125,10 +125,10 @@ pub(super) fn rates(rng: &mut SplitMix64) -> [f64; LEAVES] {
 /// Slices hit as a whole, and slices hit in part.
 pub(super) fn touched(scope: Scope, rates: &[f64; LEAVES]) -> (Vec<usize>, Vec<usize>) {
     let (mut hit, mut all) = ([0.0; SLICES], [0.0; SLICES]);
-    for leaf in 0..LEAVES {
+    for (leaf, rate) in rates.iter().enumerate() {
         for slice in slices_of_leaf(leaf) {
-            all[slice] += rates[leaf];
-            hit[slice] += if scope.has(leaf) { rates[leaf] } else { 0.0 };
+            all[slice] += rate;
+            hit[slice] += if scope.has(leaf) { *rate } else { 0.0 };
         }
     }
     let share = |slice: &usize| hit[*slice] / all[*slice];

@@ -108,16 +108,16 @@ fn negative_binomial(rng: &mut SplitMix64, mean: f64, dispersion: f64) -> u64 {
     poisson(rng, mean * factor)
 }
 
-/// Orders of up to three minutes are held back and come together, now and then.
+/// Orders of a minute or two are held back and come together, now and then.
 pub(super) fn batch(counts: &mut [u32], every_min: f64, rng: &mut SplitMix64) {
     let mut at = 0;
     loop {
         at += (-every_min * (1.0 - rng.unit()).ln()) as usize + 5;
-        let held = 1 + rng.below(3) as usize;
+        let held = 1 + rng.below(2) as usize;
         if at + held >= counts.len() {
             return;
         }
-        let share = 0.5 + 0.5 * rng.unit();
+        let share = 0.3 + 0.7 * rng.unit();
         for minute in at..at + held {
             let kept = (f64::from(counts[minute]) * share) as u32;
             counts[minute] -= kept;
