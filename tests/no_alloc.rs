@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ebbd_core::aggregate::LaneCounter;
-use ebbd_core::decode::{Block, Format, SourceSpec};
+use ebbd_core::decode::{Block, Format, Reading, SourceSpec};
 use ebbd_core::model::{ConnId, Limits, SourceId, StreamId, StreamRoute, StreamSpec, TimeUs};
 use ebbd_core::sync::Lease;
 
@@ -85,6 +85,7 @@ fn later_passes(mut lane: LaneCounter, line: impl Fn(usize) -> String) -> u64 {
             source: SourceId(0),
             conn: ConnId(1),
             first_line: 1 + (number - 1) * LINES as u64,
+            reading: Reading::Configured,
             arrival: NOW,
         };
         let before = allocations();

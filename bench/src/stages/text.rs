@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use ebbd_core::aggregate::LaneCounter;
-use ebbd_core::decode::{Block, Decoded, Decoder, Format, SourceSpec, lines};
+use ebbd_core::decode::{Block, Decoded, Decoder, Format, Reading, SourceSpec, lines};
 use ebbd_core::model::{
     ConnId, DistinctSpec, Limits, SourceId, StreamId, StreamRoute, StreamSpec, SumSpec, TimeUs,
 };
@@ -78,7 +78,16 @@ fn blocks(text: &[u8], arrival: TimeUs) -> Vec<Block> {
         at += whole;
         let lines = count_lines(&bytes);
         let (source, conn, end_offset) = (SourceId(0), ConnId(1), at as u64);
-        blocks.push(Block { bytes, source, conn, first_line, end_offset, check: 0, arrival });
+        blocks.push(Block {
+            bytes,
+            source,
+            conn,
+            first_line,
+            end_offset,
+            check: 0,
+            arrival,
+            reading: Reading::Configured,
+        });
         first_line += lines;
     }
     blocks

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::arrivals::Arrivals;
 use super::dedupe::Dedupe;
-use super::delta::Sample;
+use super::delta::{RefusedLines, Sample};
 use super::open::{OpenMinute, Shape};
 use super::position::{Positions, Reached};
 use super::series::StreamSeries;
@@ -107,6 +107,7 @@ pub struct Aggregator {
     pub(super) positions: Positions,
     pub(super) marks: Vec<Mark>,
     pub(super) samples: Vec<Sample>,
+    pub(super) refused: Vec<RefusedLines>,
     pub(super) batch: bool,
     /// The last step that was applied.
     pub(super) commit: u64,
@@ -153,6 +154,7 @@ impl Aggregator {
             positions: Positions::default(),
             marks: Vec::new(),
             samples: Vec::new(),
+            refused: Vec::new(),
             batch: false,
             commit: 0,
             now: TimeUs(i64::MIN),
@@ -236,6 +238,11 @@ impl Aggregator {
     /// Takes the marks that came in band, in the order in which they came.
     pub fn take_marks(&mut self) -> Vec<Mark> {
         std::mem::take(&mut self.marks)
+    }
+
+    /// Takes the refused lines of which their sources are told.
+    pub fn take_refused(&mut self) -> Vec<RefusedLines> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Takes the samples of refused lines.

@@ -29,6 +29,8 @@ pub struct Delta {
     pub controls: Vec<Control>,
     /// A few refused lines per reason.
     pub samples: Vec<Sample>,
+    /// Every refused line of blocks whose source is told of all of them.
+    pub refused: Vec<RefusedLines>,
     /// Events that met the series limit, in this lane, since the last cut.
     pub series_cap_hits: u64,
     /// Lines whose origin met the origins limit, since the last cut.
@@ -191,4 +193,17 @@ impl Sample {
     pub const BYTES: usize = 512;
     /// Samples of one reason in one delta.
     pub const PER_REASON: u8 = 5;
+}
+
+/// Lines of one block that were refused for one reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedLines {
+    /// The connection.
+    pub conn: ConnId,
+    /// Why.
+    pub reason: Reason,
+    /// The number of the first of them on its connection, from 1.
+    pub first: u64,
+    /// How many they are.
+    pub lines: u64,
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::cells::LaneStream;
 use super::coupon::coupon;
-use super::delta::{Control, ControlKind, Delta, IdEvent, Position, Sample};
+use super::delta::{Control, ControlKind, Delta, IdEvent, Position, RefusedLines, Sample};
+use super::readings::Readings;
 use super::tally::{Origins, Tallies, TallyKey};
-use crate::decode::{Block, Decoded, Decoder, Event, Lines, SourceSpec, Wide};
+use crate::decode::{Block, Decoded, Decoder, Event, Lines, Reading, SourceSpec, Wide};
 use crate::intern::{Keyed, Seeded, Word};
 use crate::model::{
     ConnId, Limits, MICROS_PER_MINUTE, Minute, OriginId, Reason, SourceId, StreamId, StreamSpec, TimeUs,
@@ -21,7 +22,7 @@ const UNNAMED: OriginId = OriginId(0);
 /// Counts the lines of the blocks it is given. Each lane has its own; they share nothing.
 #[derive(Debug)]
 pub struct LaneCounter {
-    decoders: Vec<Decoder>,
+    readings: Readings,
     book: Book,
 }
 
@@ -42,6 +43,9 @@ struct Book {
     controls: Vec<Control>,
     samples: Vec<Sample>,
     sampled: [u8; Reason::ALL.len()],
+    refused: Vec<RefusedLines>,
+    /// Where those of the block that is being read begin; none if its source is not told of them.
+    refused_from: Option<usize>,
     /// Lines of the block that is being read that were refused.
     rejected: u64,
     unbounded_past: bool,
@@ -159,7 +163,7 @@ impl LaneCounter {
         limits: Limits,
         seed: u64,
     ) -> LaneCounter {
-        let decoders = sources.iter().map(|source| Decoder::new(source, &streams, &limits)).collect();
+        let readings = Readings::new(Arc::clone(&sources), Arc::clone(&streams), limits);
         let lane_stream = |stream| LaneStream::new(stream, &limits, seed);
         let book = Book {
             lane,
@@ -174,12 +178,14 @@ impl LaneCounter {
             controls: Vec::new(),
             samples: Vec::new(),
             sampled: [0; Reason::ALL.len()],
+            refused: Vec::new(),
+            refused_from: None,
             rejected: 0,
             unbounded_past: false,
             latest_arrival: TimeUs(i64::MIN),
             forgot_at: TimeUs(i64::MIN),
         };
-        LaneCounter { decoders, book }
+        LaneCounter { readings, book }
     }
 
     /// For batch ingest: events may be as old as they like.
@@ -190,19 +196,20 @@ impl LaneCounter {
 
     /// Replaces the decoder of a source, for batch ingest with options of its own.
     pub fn set_decoder(&mut self, source: SourceId, decoder: Decoder) {
-        self.decoders[source.index()] = decoder;
+        self.readings.set(source, decoder);
     }
 
     /// Counts every line of a block; says how many they were.
     pub fn consume(&mut self, block: &Block) -> u64 {
-        let LaneCounter { decoders, book } = self;
+        let LaneCounter { readings, book } = self;
         let whence = Whence { source: block.source, arrival: block.arrival, minute: block.arrival.minute() };
         book.latest_arrival = book.latest_arrival.max(block.arrival);
         book.windows.clear();
         let window = |spec| Window::new(spec, block.arrival, book.unbounded_past);
         book.windows.extend(book.specs.iter().map(window));
         book.run = Run::NONE;
-        let decoder = &mut decoders[block.source.index()];
+        book.refused_from = (block.reading != Reading::Configured).then_some(book.refused.len());
+        let decoder = readings.of(block);
         let sampled = book.samples.len();
         let mut consumed = 0;
         let mut lines = Lines::new(&block.bytes);
@@ -220,6 +227,9 @@ impl LaneCounter {
         }
         book.settle(block.source);
         number_samples(&mut book.samples[sampled..], block);
+        if let Some(from) = book.refused_from {
+            number_refused(&mut book.refused[from..], block);
+        }
         book.moved(block, consumed);
         consumed
     }
@@ -236,6 +246,7 @@ impl LaneCounter {
             positions: std::mem::take(&mut book.positions),
             controls: std::mem::take(&mut book.controls),
             samples: std::mem::take(&mut book.samples),
+            refused: std::mem::take(&mut book.refused),
             series_cap_hits: book.streams.iter_mut().map(LaneStream::new_cap_hits).sum(),
             origin_cap_hits: book.origins.new_cap_hits(),
             distinct_log_spills: book.streams.iter_mut().map(LaneStream::new_spills).sum(),
@@ -359,6 +370,9 @@ impl Book {
         let tally = self.tally_of(whose, whence);
         self.tallies.reject(tally, reason);
         self.rejected += 1;
+        if let Some(from) = self.refused_from {
+            self.tell_refused(line, reason, from);
+        }
         let taken = &mut self.sampled[reason as usize];
         if *taken < Sample::PER_REASON {
             *taken += 1;
@@ -371,6 +385,19 @@ impl Book {
                 arrival: whence.arrival,
                 line: line[..line.len().min(Sample::BYTES)].into(),
             });
+        }
+    }
+
+    /// Counts a refused line among those of its block, which begin at `from`.
+    #[cold]
+    fn tell_refused(&mut self, line: &[u8], reason: Reason, from: usize) {
+        match self.refused[from..].iter_mut().find(|lines| lines.reason == reason) {
+            Some(lines) => lines.lines += 1,
+            // Where it is for now: see `number_refused`.
+            None => {
+                let first = line.as_ptr() as u64;
+                self.refused.push(RefusedLines { conn: ConnId(0), reason, first, lines: 1 });
+            }
         }
     }
 
@@ -428,8 +455,19 @@ impl Book {
 /// lines before it are counted for the few samples only, not while all lines are read.
 fn number_samples(samples: &mut [Sample], block: &Block) {
     for sample in samples {
-        let before = (sample.number as usize).wrapping_sub(block.bytes.as_ptr() as usize);
-        sample.conn = block.conn;
-        sample.number = block.first_line + block.bytes.get(..before).map_or(0, count_lines);
+        (sample.conn, sample.number) = (block.conn, number_at(sample.number, block));
     }
+}
+
+/// The same for refused lines of which the source is told.
+fn number_refused(refused: &mut [RefusedLines], block: &Block) {
+    for lines in refused {
+        (lines.conn, lines.first) = (block.conn, number_at(lines.first, block));
+    }
+}
+
+/// The number of the line of a block that lies at this place in memory.
+fn number_at(place: u64, block: &Block) -> u64 {
+    let before = (place as usize).wrapping_sub(block.bytes.as_ptr() as usize);
+    block.first_line + block.bytes.get(..before).map_or(0, count_lines)
 }

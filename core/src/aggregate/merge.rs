@@ -50,6 +50,8 @@ impl Aggregator {
         for position in &delta.positions {
             self.positions.moved(position);
         }
+        // As many as sources wait for, who bound that.
+        self.refused.extend(delta.refused);
         self.keep_waiting_bounded(delta.samples);
     }
 

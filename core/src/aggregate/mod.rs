@@ -20,6 +20,7 @@ mod noted;
 mod open;
 mod order;
 mod position;
+mod readings;
 mod registers;
 mod restore;
 mod running;
@@ -41,7 +42,8 @@ mod tests;
 
 pub use aggregator::{AggregateCounters, Aggregator, SourceTally};
 pub use delta::{
-    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, Sample, StreamDelta, Tally,
+    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, RefusedLines, Sample, StreamDelta,
+    Tally,
 };
 pub use lane::LaneCounter;
 pub use position::Reached;

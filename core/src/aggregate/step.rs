@@ -6,7 +6,7 @@
 //! [`Aggregator::apply`], in one order. Must not know: how steps are written down, when they are due.
 
 use super::aggregator::{Aggregator, SourceTally};
-use super::delta::{Delta, Sample};
+use super::delta::{Delta, RefusedLines, Sample};
 use super::step_bytes::StepError;
 use crate::model::{ConnId, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs};
 
@@ -83,6 +83,8 @@ pub struct Stepped {
     pub ledger: Ledger,
     /// Samples of refused lines. They are not written down: a step that was read has none.
     pub samples: Vec<Sample>,
+    /// Refused lines of which their sources are told. They are not written down either.
+    pub refused: Vec<RefusedLines>,
     /// For each [`Order::Forget`], whether the origin was known.
     pub forgot: Vec<bool>,
 }
@@ -125,6 +127,7 @@ impl Aggregator {
             marks: self.take_marks(),
             ledger: self.take_ledger(step.ledger_before),
             samples: self.take_samples(),
+            refused: self.take_refused(),
             forgot,
         }
     }
@@ -167,6 +170,7 @@ impl Aggregator {
         self.started = None;
         self.down_since = down_since;
         self.samples.clear();
+        self.refused.clear();
         self.positions.clear();
         self.inventory.resumed();
         for stream in &mut self.streams {

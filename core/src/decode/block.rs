@@ -3,6 +3,8 @@
 use crate::model::{ConnId, SourceId, TimeUs};
 use crate::sync::Lease;
 
+use super::source::Reading;
+
 /// Whole lines of one connection, file or batch of datagrams. The last line may lack its LF only at
 /// the end of a plain stream; datagrams are joined with LF.
 #[derive(Debug)]
@@ -22,4 +24,6 @@ pub struct Block {
     pub check: u32,
     /// When it was received, by the daemon's clock.
     pub arrival: TimeUs,
+    /// How its lines are read. A source that says so is told of every line that is refused.
+    pub reading: Reading,
 }

@@ -46,7 +46,7 @@ pub use block::Block;
 pub use event::{Event, Wide};
 pub use format::Format;
 pub use lines::{Lines, lines};
-pub use source::SourceSpec;
+pub use source::{Reading, SourceSpec};
 pub use time::{TimeUnit, from_text as time_from_text};
 
 /// May stand in front of a line's text and is no part of it.
@@ -104,6 +104,20 @@ impl Decoder {
             row: Row::default(),
             row_stream: None,
             mapping,
+        }
+    }
+
+    /// A decoder for blocks of `source` that are to be read like this.
+    pub fn reading(
+        reading: Reading,
+        source: &SourceSpec,
+        streams: &[StreamSpec],
+        limits: &Limits,
+    ) -> Decoder {
+        let decoder = Decoder::new(&source.read_as(reading), streams, limits);
+        match reading {
+            Reading::Influx(unit) => decoder.with_time_unit(unit),
+            Reading::Configured | Reading::Ndjson(_) => decoder,
         }
     }
 

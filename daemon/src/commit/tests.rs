@@ -5,7 +5,7 @@ use std::thread;
 
 use crossbeam::channel::bounded;
 use ebbd_core::aggregate::{Aggregator, LaneCounter};
-use ebbd_core::decode::{Block, Format, SourceSpec};
+use ebbd_core::decode::{Block, Format, Reading, SourceSpec};
 use ebbd_core::model::{ConnId, Limits, SourceId, StreamId, StreamRoute, StreamSpec, TimeUs};
 use ebbd_core::sync::Lease;
 use proptest::prelude::*;
@@ -65,6 +65,7 @@ fn blocks(shape: &[(u64, usize)]) -> Vec<(usize, Block)> {
             first_line: line,
             end_offset: offset,
             check: 0,
+            reading: Reading::Configured,
             arrival: NOW,
         };
         line += lines;

@@ -170,7 +170,7 @@ impl Committer {
         self.log.reads.step(&step, |conn| self.feeds.desk().is_named(conn));
         let mut stepped = self.aggregator.apply(step);
         closed.iter().for_each(|conn| self.log.files.closed(*conn));
-        self.acknowledge(now, &lsn, closed, &stepped.samples);
+        self.acknowledge(now, &lsn, closed, &mut stepped);
         self.view.committed(self, &latency);
         self.reply(lsn, replies, &stepped);
         self.keep_samples(now, &stepped.samples);
@@ -258,10 +258,11 @@ impl Committer {
         now: TimeUs,
         lsn: &Result<u64, JournalError>,
         closed: Vec<ConnId>,
-        samples: &[Sample],
+        stepped: &mut Stepped,
     ) {
         let desk = self.feeds.desk();
-        let acks = desk.merged(now, &self.aggregator, closed, samples);
+        let refused = std::mem::take(&mut stepped.refused);
+        let acks = desk.merged(now, &self.aggregator, closed, &stepped.samples, refused);
         if !acks.bound().is_empty() {
             let is_new = |spoken: &Spoken| acks.bound().iter().any(|bound| bound.conn.0 == spoken.conn);
             self.log.spoken.extend(desk.spoken().into_iter().filter(is_new));

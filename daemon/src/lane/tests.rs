@@ -1,6 +1,7 @@
 //! Lanes with a counter that sums bytes.
 
 use crossbeam::channel::bounded;
+use ebbd_core::decode::Reading;
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 use ebbd_core::sync::Lease;
 
@@ -31,6 +32,7 @@ fn block(bytes: &[u8]) -> Block {
         first_line: 1,
         end_offset: bytes.len() as u64,
         check: 0,
+        reading: Reading::Configured,
         arrival: TimeUs(0),
     }
 }

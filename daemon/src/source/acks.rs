@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender as Bell, bounded};
-use ebbd_core::aggregate::{Aggregator, Sample};
+use ebbd_core::aggregate::{Aggregator, RefusedLines, Sample};
 use ebbd_core::decode::{Greeting, Refusal, SenderId};
 use ebbd_core::model::{ConnId, Reason, SourceId, TimeUs};
 
@@ -42,7 +42,9 @@ struct Inner {
     holders: BTreeMap<SenderId, Holder>,
     /// Connections that wait to speak, at most one for each name.
     waiting: BTreeMap<ConnId, Claim>,
-    /// Where the mail for a connection that was granted goes.
+    /// Connections without a conversation that are told what became of their lines.
+    attached: BTreeMap<ConnId, (SourceId, Moved)>,
+    /// Where the mail for a connection that was granted or attached goes.
     addresses: BTreeMap<ConnId, Address>,
 }
 
@@ -83,6 +85,8 @@ pub(super) struct Mail {
     pub(super) is_fenced: bool,
     pub(super) moved: Option<Moved>,
     pub(super) rejected: Vec<(u64, Reason)>,
+    /// All refused lines of a connection that is attached.
+    pub(super) refused: Vec<RefusedLines>,
 }
 
 /// A connection may speak.
@@ -102,6 +106,7 @@ pub struct Acks {
     answers: Vec<(ConnId, Address, Result<Grant, Refusal>)>,
     moved: Vec<(ConnId, Option<SenderId>, Moved)>,
     rejected: Vec<(ConnId, u64, Reason)>,
+    refused: Vec<RefusedLines>,
     bound: Vec<Binding>,
 }
 
@@ -147,6 +152,7 @@ impl AckDesk {
             senders: Senders::new(most_ids, forget_after_us),
             holders: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            attached: BTreeMap::new(),
             addresses: BTreeMap::new(),
         };
         AckDesk {
@@ -186,6 +192,21 @@ impl AckDesk {
         self.hurry();
     }
 
+    /// Takes a connection that doesn't speak: it is told of every line that is refused and how far it was
+    /// counted, as soon as that is durable. To be called before its first line is handed over.
+    pub(super) fn attach(&self, source: SourceId, conn: ConnId, address: Address) {
+        let mut inner = self.lock();
+        inner.attached.insert(conn, (source, Moved::default()));
+        inner.addresses.insert(conn, address);
+    }
+
+    /// Lets go of it.
+    pub(super) fn detach(&self, conn: ConnId) {
+        let mut inner = self.lock();
+        inner.attached.remove(&conn);
+        inner.addresses.remove(&conn);
+    }
+
     /// While held, nothing of acknowledged senders is read: they can wait.
     pub fn hold(&self, is_held: bool) {
         if self.is_held.swap(is_held, Ordering::AcqRel) && !is_held {
@@ -199,21 +220,23 @@ impl AckDesk {
     }
 
     /// After a commit is merged: what it makes to be told. `closed` are the connections whose last lines it
-    /// had, `samples` what was refused in it, `at` its time.
+    /// had, `samples` and `refused` what was refused in it, `at` its time.
     pub fn merged(
         &self,
         at: TimeUs,
         aggregator: &Aggregator,
         closed: impl IntoIterator<Item = ConnId>,
         samples: &[Sample],
+        refused: Vec<RefusedLines>,
     ) -> Acks {
         let mut inner = self.lock();
         let inner = &mut *inner;
         if inner.addresses.is_empty() && inner.waiting.is_empty() {
             return Acks::default();
         }
-        let moved = inner.senders.moved(at, |source, conn| aggregator.position(source, conn));
-        let mut acks = Acks { moved, ..Acks::default() };
+        let mut moved = inner.senders.moved(at, |source, conn| aggregator.position(source, conn));
+        moved.extend(inner.attached_moved(aggregator));
+        let mut acks = Acks { moved, refused, ..Acks::default() };
         for sample in samples {
             let base = inner.senders.base(sample.conn);
             acks.rejected.extend(base.map(|base| (sample.conn, base + sample.number, sample.reason)));
@@ -232,6 +255,10 @@ impl AckDesk {
     /// Tells what a commit made to be told: it is safe now. To be called in the order of commits.
     pub fn publish(&self, acks: Acks) {
         let mut inner = self.lock();
+        // Who hears how far it was counted has heard before what was refused.
+        for lines in acks.refused {
+            inner.post(lines.conn, |mail| mail.refused.push(lines));
+        }
         for (conn, id, moved) in acks.moved {
             id.iter().for_each(|id| inner.senders.acked(id, moved.reached));
             inner.post(conn, |mail| mail.moved = Some(moved));
@@ -282,6 +309,21 @@ impl AckDesk {
 }
 
 impl Inner {
+    /// How far attached connections were counted, as far as it is news.
+    fn attached_moved(&mut self, aggregator: &Aggregator) -> Vec<(ConnId, Option<SenderId>, Moved)> {
+        let mut news = Vec::new();
+        for (&conn, (source, told)) in &mut self.attached {
+            let Some(mark) = aggregator.position(*source, conn) else { continue };
+            let reached = Numbered { number: mark.next_line - 1, check: mark.check };
+            let moved = Moved { reached, rejected: mark.rejected };
+            if moved != *told {
+                *told = moved;
+                news.push((conn, None, moved));
+            }
+        }
+        news
+    }
+
     /// Ends whoever speaks for a name or waits to.
     fn fence(&mut self, id: &SenderId, counters: &AckCounters) {
         let waiting = self.waiting.values().find(|claim| claim.greeting.id.as_ref() == Some(id));

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ebbd_core::decode::{Answer, FirstLine, Greeting, Refusal};
+use ebbd_core::decode::{Answer, FirstLine, Greeting, Reading, Refusal};
 use ebbd_core::model::ConnId;
 use ebbd_core::sync::Lease;
 use memchr::memchr;
@@ -165,6 +165,7 @@ impl Connection {
             end_offset: self.cutter.end_offset(),
             check,
             arrival: feed.now(),
+            reading: Reading::Configured,
         };
         let lines = match &self.talk {
             Talk::Acked(acked) if acked.is_named() => feed.deliver_repeatable(bytes, origin),

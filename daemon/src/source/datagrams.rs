@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use ebbd_core::decode::Reading;
 use ebbd_core::model::ConnId;
 use ebbd_core::simd::count_lines;
 use ebbd_core::sync::Lease;
@@ -211,6 +212,7 @@ impl Joined {
             end_offset: self.offset,
             check: 0,
             arrival: self.feed.now(),
+            reading: Reading::Configured,
         };
         self.next_line += self.feed.offer(block, lines, origin, self.patience);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ebbd_core::decode::Block;
+use ebbd_core::decode::{Block, Reading};
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 use ebbd_core::simd::count_lines;
 use ebbd_core::sync::{Lease, Pool};
@@ -69,6 +69,7 @@ pub(super) struct Origin {
     /// Comes back with the position once all up to the end is counted.
     pub(super) check: u32,
     pub(super) arrival: TimeUs,
+    pub(super) reading: Reading,
 }
 
 impl Feed {
@@ -213,6 +214,7 @@ impl Feed {
             end_offset: origin.end_offset,
             check: origin.check,
             arrival: origin.arrival,
+            reading: origin.reading,
         };
         let is_taken = self.push(block, patience);
         if is_taken {

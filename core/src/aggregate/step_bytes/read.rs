@@ -236,6 +236,7 @@ impl Reading<'_> {
             positions: self.list(7, Reading::position)?,
             controls: self.list(4, Reading::control)?,
             samples: Vec::new(),
+            refused: Vec::new(),
             series_cap_hits,
             origin_cap_hits,
             distinct_log_spills,

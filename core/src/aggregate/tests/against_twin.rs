@@ -124,6 +124,7 @@ fn count_fast(spec: &StreamSpec, story: &Story, lanes: u16, seed: u64, restarts:
             first_line: at as u64 + 1,
             end_offset: 0,
             check: 0,
+            reading: Reading::Configured,
             arrival,
         });
         at += lines.len();
@@ -350,7 +351,16 @@ fn a_batch_hands_out_everything_whatever_its_age() {
         let lines = [order(at(-days * 86_400.0), "")];
         let bytes = Lease::owned(lines.join("\n").into_bytes());
         let (source, conn) = (SourceId(0), ConnId(1));
-        lane.consume(&Block { bytes, source, conn, first_line: 1, end_offset: 0, check: 0, arrival: START });
+        lane.consume(&Block {
+            bytes,
+            source,
+            conn,
+            first_line: 1,
+            end_offset: 0,
+            check: 0,
+            arrival: START,
+            reading: Reading::Configured,
+        });
         aggregator.merge(lane.cut(1));
     }
     assert!(aggregator.advance(at(1e9)).is_empty());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::decode::{Block, Format, SourceSpec};
+use crate::decode::{Block, Format, Reading, SourceSpec, TimeUnit};
 use crate::model::{
     ConnId, Limits, MICROS_PER_MINUTE, MICROS_PER_SECOND, Mark, Minute, SealedMinute, Slice, SourceId,
     StreamId, StreamRoute, StreamSpec, TimeUs,
@@ -82,6 +82,7 @@ impl Bench {
             // Somewhere behind all lines so far.
             end_offset: (self.lines + lines.len() as u64) * 1000,
             check: 0,
+            reading: Reading::Configured,
             bytes: Lease::owned(bytes),
             source: SourceId(source),
             conn: ConnId(u64::from(source)),

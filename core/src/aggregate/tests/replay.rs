@@ -75,6 +75,7 @@ impl Daemon {
             end_offset: first_line * 100,
             check: first_line as u32,
             arrival,
+            reading: Reading::Configured,
         });
     }
 
@@ -215,7 +216,7 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
 
 /// What came of a step, as text. Without `sketches` only their estimates' places are told.
 fn look(stepped: &Stepped, sketches: bool) -> String {
-    let Stepped { sealed, revisions, open_rows, marks, ledger, samples: _, forgot } = stepped;
+    let Stepped { sealed, revisions, open_rows, marks, ledger, samples: _, refused: _, forgot } = stepped;
     let minutes =
         [sealed, revisions, open_rows].map(|all| all.iter().map(|m| minute_of(m, sketches)).collect());
     let minutes: [Vec<String>; 3] = minutes;

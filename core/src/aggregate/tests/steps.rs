@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::aggregate::{Crash, Order, SourceTally, Step, Stepped};
+use crate::model::Reason;
 
 /// A step with what a lane counted until `seconds`.
 fn step(bench: &mut Bench, seconds: f64) -> Step {
@@ -85,4 +86,37 @@ fn samples_and_positions_say_which_lines_were_refused() {
     assert_eq!(numbers, [2, 4, 5].map(|number| (ConnId(0), number)));
     let (_, _, reached) = bench.aggregator.positions().next().unwrap();
     assert_eq!((reached.next_line, reached.rejected), (6, 3));
+}
+
+#[test]
+fn who_says_how_to_read_is_told_of_every_refused_line() {
+    let by_name = StreamRoute::ByName([("orders".to_owned(), StreamId(0))].into());
+    let source = SourceSpec { route: by_name, ..source(0, Format::Ndjson) };
+    let mut bench = Bench::with(StreamSpec::example(), vec![source], Limits::default());
+    let second = START.0 / 1_000_000;
+    let line = |name: &str| format!("{name},marketplace=US,status=placed amount=1 {second}");
+    let (good, foreign) = (line("orders"), line("cpu"));
+    let lines = [&good, &foreign, &good, &foreign, "orders x"].map(|line: &str| line.to_owned() + "\n");
+    let block = Block {
+        bytes: Lease::owned(lines.concat().into_bytes()),
+        source: SourceId(0),
+        conn: ConnId(9),
+        first_line: 1,
+        end_offset: 0,
+        check: 0,
+        arrival: START,
+        reading: Reading::Influx(TimeUnit::Seconds),
+    };
+    assert_eq!(bench.lane.consume(&block), 5);
+    let text = format!("{}\n{{\n", order(START, "")).into_bytes();
+    let (bytes, reading) = (Lease::owned(text), Reading::Ndjson(StreamId(0)));
+    bench.lane.consume(&Block { bytes, first_line: 6, reading, ..block });
+    bench.send(0, START, &["{".to_owned()]);
+    let step = step(&mut bench, 1.0);
+    let stepped = bench.aggregator.apply(step);
+    let refused: Vec<_> = stepped.refused.iter().map(|r| (r.conn.0, r.reason, r.first, r.lines)).collect();
+    let want = [(9, Reason::UnknownStream, 2, 2), (9, Reason::BadSyntax, 5, 1), (9, Reason::BadSyntax, 7, 1)];
+    assert_eq!(refused, want);
+    let ledger = bench.aggregator.take_ledger(None).total();
+    assert_eq!((stepped.ledger.total().counted + ledger.counted, stepped.samples.len()), (3, 5));
 }

@@ -25,6 +25,10 @@ pub enum TimeUnit {
     Millis,
     /// Seconds.
     Seconds,
+    /// Minutes.
+    Minutes,
+    /// Hours.
+    Hours,
 }
 
 /// Reads RFC 3339 with an offset, or a number as text.
@@ -60,6 +64,8 @@ fn units(text: &str, unit: TimeUnit) -> Option<TimeUs> {
         TimeUnit::Micros => count,
         TimeUnit::Millis => count * 1000,
         TimeUnit::Seconds => count * i128::from(MICROS_PER_SECOND),
+        TimeUnit::Minutes => count * i128::from(MICROS_PER_SECOND) * 60,
+        TimeUnit::Hours => count * i128::from(MICROS_PER_SECOND) * 3600,
     })
 }
 
@@ -342,6 +348,8 @@ mod tests {
         assert_eq!(from_units("5", TimeUnit::Micros), Some(TimeUs(5)));
         assert_eq!(from_units("5", TimeUnit::Millis), Some(TimeUs(5000)));
         assert_eq!(from_units("5", TimeUnit::Seconds), Some(TimeUs(5_000_000)));
+        assert_eq!(from_units("5", TimeUnit::Minutes), Some(TimeUs(300_000_000)));
+        assert_eq!(from_units("-5", TimeUnit::Hours), Some(TimeUs(-18_000_000_000)));
         for text in ["", "-", "+5", "1.5", "9223372036854775808", "1e9"] {
             assert_eq!(from_units(text, TimeUnit::Nanos), None, "{text}");
         }

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use ebbd_core::aggregate::{Aggregator, Delta, EventLog, LaneCounter, SourceTally};
-use ebbd_core::decode::{Block, SourceSpec};
+use ebbd_core::decode::{Block, Reading, SourceSpec};
 use ebbd_core::model::{ConnId, SourceId, TimeUs};
 use ebbd_core::sync::Lease;
 
@@ -79,6 +79,7 @@ impl<'a> Count<'a> {
             first_line: self.next_line,
             end_offset: self.end_offset,
             check: 0,
+            reading: Reading::Configured,
             arrival: self.arrival,
         };
         self.next_line += self.lane.consume(&block);

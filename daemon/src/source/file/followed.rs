@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crc32c::crc32c;
+use ebbd_core::decode::Reading;
 use ebbd_core::model::ConnId;
 use ebbd_core::sync::Lease;
 use memchr::{memchr, memrchr};
@@ -217,6 +218,7 @@ impl Followed {
             end_offset: end,
             check: crc32c(&self.tail),
             arrival: feed.now(),
+            reading: Reading::Configured,
         };
         self.next_line += feed.deliver(bytes, origin);
         (self.offset, self.searched) = (end, end);

@@ -62,9 +62,9 @@ fn commit_until(
         for _ in intake.lanes.iter() {
             aggregator.merge(answers.recv_timeout(PATIENCE).expect("an answer").delta);
         }
-        let samples = aggregator.take_samples();
+        let (samples, refused) = (aggregator.take_samples(), aggregator.take_refused());
         let closed = changes.iter().filter(|change| !change.opened).map(|change| change.conn);
-        let acks = intake.desk.merged(NOW, &aggregator, closed, &samples);
+        let acks = intake.desk.merged(NOW, &aggregator, closed, &samples, refused);
         intake.desk.publish(acks);
         if is_last {
             return aggregator;
