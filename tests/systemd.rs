@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ebbd::config::{Config, SocketPath, SourceKind, Surroundings};
+use ebbd::config::{Config, Secrets, SocketPath, SourceKind, Surroundings};
 
 const SOCKETS: [&str; 6] = [
     "ebbd-events.socket",
@@ -152,7 +152,7 @@ fn value(unit: &str, key: &str) -> Option<String> {
 }
 
 fn check(text: &str) -> Config {
-    let surroundings = Surroundings { host: "web-01".to_owned(), cores: 2 };
+    let surroundings = Surroundings { host: "web-01".to_owned(), cores: 2, secrets: Secrets::default() };
     let checked = Config::check(text, Some(Path::new("ebbd.toml")), &surroundings);
     let told: Vec<String> = checked.errors.iter().map(|p| p.render("ebbd.toml", "error")).collect();
     assert!(told.is_empty(), "{}", told.concat());

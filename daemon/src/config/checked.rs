@@ -9,6 +9,7 @@ use ebbd_core::decode::SourceSpec;
 use ebbd_core::model::{Limits, Slice, StreamSpec, TimeUs, View};
 
 use super::Problem;
+use super::token::{Secrets, Token};
 
 /// A checked configuration. Times are microseconds, sizes bytes, names resolved to ids.
 #[derive(Clone, Debug)]
@@ -140,6 +141,8 @@ pub enum SourceKind {
         addr: SocketAddr,
         /// File with the token that writers must present.
         token_file: Option<PathBuf>,
+        /// The token, if its file was read.
+        token: Option<Token>,
     },
 }
 
@@ -340,6 +343,8 @@ pub struct Surroundings {
     pub host: String,
     /// Processor cores.
     pub cores: usize,
+    /// Files with secrets.
+    pub secrets: Secrets,
 }
 
 /// The streams by name, for sections that refer to them.

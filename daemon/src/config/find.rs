@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checked::{Config, Surroundings};
 use super::names::is_plain;
 use super::problem::Problem;
+use super::token::Secrets;
 
 /// Names the configuration if `-c` does not.
 const VARIABLE: &str = "EBBD_CONFIG";
@@ -96,7 +97,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 impl Surroundings {
-    /// This machine: its name (made fit for file names) and its cores.
+    /// This machine: its name (made fit for file names), its cores, files with secrets.
     pub fn here() -> Surroundings {
         let name =
             nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
@@ -104,6 +105,6 @@ impl Surroundings {
         let name: String = name.chars().map(plain).take(64).collect();
         let host = if is_plain(&name) { name } else { "localhost".to_owned() };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Surroundings { host, cores }
+        Surroundings { host, cores, secrets: Secrets::here() }
     }
 }

@@ -32,6 +32,8 @@ const ID_BYTES: u64 = 32;
 const SUBSCRIBER_BYTES: u64 = 24 * MIB + 256 * 128 * KIB;
 /// A Parquet file under construction: a row group and the batch on its way into it.
 const PARQUET_BYTES: u64 = 72 * MIB;
+/// The bodies of one HTTP source's requests together, packed and unpacked.
+pub const HTTP_BODIES_BYTES: usize = 64 << 20;
 /// Of `limits.memory`, the part that receive buffers may take where blocks are large.
 const BUFFERS_PART: u64 = 8;
 /// Of `limits.memory`, the part that rows may take that wait for their roll; with more it comes early.
@@ -112,11 +114,13 @@ pub(super) fn bounds(
     let all = |each: fn(&StreamSpec) -> u64| streams.iter().map(each).fold(0, u64::saturating_add);
     let with_ids = streams.iter().filter(|s| !s.id.is_empty()).count() as u64;
     let batches: usize = sources.iter().filter(|s| takes_datagrams(s)).map(receivers).sum();
+    let web = sources.iter().filter(|s| matches!(s.kind, SourceKind::Http { .. })).count();
     vec![
         bound("program", PROGRAM_BYTES),
         bound("receive buffers", buffers.count as u64 * buffers.bytes as u64),
         bound("datagram batches", batches as u64 * DATAGRAM_BYTES),
         bound("connections: partial lines", lines(limits, sources)),
+        bound("HTTP writes: bodies", (web as u64).saturating_mul(HTTP_BODIES_BYTES as u64)),
         bound("lanes: series", lanes.saturating_mul(series).saturating_mul(all(lane_series_bytes))),
         bound("lanes: distinct values", lanes.saturating_mul(all(distinct_bytes))),
         bound("committer: series", series.saturating_mul(all(open_series_bytes))),

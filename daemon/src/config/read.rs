@@ -84,7 +84,7 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     }
     let alarms = socket(root, "alarms", &data_dir, listen::DEFAULT_MODE, &mut listeners);
     let control = socket(root, "control", &data_dir, 0o600, &mut listeners);
-    let sources = source::read_all(root, &stream_names, &data_dir, &mut listeners);
+    let sources = source::read_all(root, &stream_names, &data_dir, &mut listeners, &surroundings.secrets);
     let limits = limits::read(&root.section("limits"));
     let parquet = parquet::read(&root.section("parquet"));
     let rejects = parquet::read_rejects(&root.section("rejects"));

@@ -7,8 +7,9 @@ use ebbd_core::model::{MICROS_PER_MINUTE, MICROS_PER_SECOND, SourceId, StreamRou
 
 use super::checked::{From, SocketPath, SourceConfig, SourceKind, StreamNames, UdpOptions};
 use super::listen::{self, Listeners};
+use super::token::Secrets;
 use super::written::{Item, Section, listed, suggestion};
-use super::{names, route, unserved};
+use super::{names, route};
 
 /// Most sources of a daemon.
 const MAX_SOURCES: usize = 256;
@@ -21,18 +22,19 @@ const DAY: i64 = 24 * 60 * MINUTE;
 
 /// The types, each with the keys that only some types have.
 const TYPES: [(&str, &[&str]); 7] = [
-    ("unix", &["listen", "mode", "group", "ack", "connections", "partial_line"]),
-    ("unix_datagram", &["listen", "mode", "group"]),
-    ("tcp", &["listen", "ack", "connections", "partial_line"]),
-    ("udp", &["listen", "gro", "receivers"]),
-    ("file", &["path", "from"]),
-    ("stdin", &[]),
-    ("http", &["listen", "token_file", "connections"]),
+    ("unix", &["listen", "format", "mode", "group", "ack", "connections", "partial_line"]),
+    ("unix_datagram", &["listen", "format", "mode", "group"]),
+    ("tcp", &["listen", "format", "ack", "connections", "partial_line"]),
+    ("udp", &["listen", "format", "gro", "receivers"]),
+    ("file", &["path", "format", "from"]),
+    ("stdin", &["format"]),
+    ("http", &["listen", "token_file", "connections", "partial_line"]),
 ];
 
 /// Keys of which each type has some.
-const TYPE_KEYS: [&str; 11] = [
+const TYPE_KEYS: [&str; 12] = [
     "listen",
+    "format",
     "mode",
     "group",
     "ack",
@@ -51,6 +53,7 @@ pub(super) fn read_all(
     streams: &StreamNames<'_>,
     data_dir: &Path,
     listeners: &mut Listeners,
+    secrets: &Secrets,
 ) -> Vec<SourceConfig> {
     let section = root.section("source");
     let entries = section.entries();
@@ -61,7 +64,11 @@ pub(super) fn read_all(
         let hint = "one listener serves many senders";
         section.findings.error(&beyond.key_span, format!("more than {MAX_SOURCES} sources"), hint);
     }
-    entries.iter().enumerate().filter_map(|(at, entry)| read(at, entry, streams, listeners)).collect()
+    entries
+        .iter()
+        .enumerate()
+        .filter_map(|(at, entry)| read(at, entry, streams, listeners, secrets))
+        .collect()
 }
 
 /// `events.sock` and `events.dgram`, NDJSON, for the one stream.
@@ -96,13 +103,14 @@ fn read(
     entry: &Item<'_>,
     streams: &StreamNames<'_>,
     listeners: &mut Listeners,
+    secrets: &Secrets,
 ) -> Option<SourceConfig> {
     let name = entry.key.as_str();
     names::check_name("source name", name, &entry.key_span, entry.findings);
     let source = entry.section(&format!("[source.{name}]"));
     let kind_name = type_name(&source);
     refuse_keys_of_others(&source, kind_name);
-    let format = format(&source);
+    let format = format(&source, kind_name);
     let route = route::read(&source, format, streams);
     let mut spec = spec(SourceId(at as u16), name, format, route);
     spec.expect = expect(&source);
@@ -111,11 +119,10 @@ fn read(
     let partial_line_us =
         source.duration_us("partial_line", 30 * MICROS_PER_SECOND, MICROS_PER_SECOND..=60 * MINUTE);
     let ack = source.flag("ack");
-    let kind = kind_name.and_then(|kind| self::kind(&source, kind));
+    let kind = kind_name.and_then(|kind| self::kind(&source, kind, secrets));
     source.finish();
     let kind = kind?;
     claim(&source, &kind, listeners);
-    unserved::warn_source(&source, &kind);
     let ack = ack.unwrap_or(true) && kind.is_stream();
     Some(SourceConfig {
         spec,
@@ -157,8 +164,10 @@ fn refuse_keys_of_others(source: &Section<'_>, kind: Option<&str>) {
     }
 }
 
-fn format(source: &Section<'_>) -> Format {
-    let Some(item) = source.get("format") else { return Format::Ndjson };
+fn format(source: &Section<'_>, kind: Option<&str>) -> Format {
+    // Over HTTP the path says it, too.
+    let usual = if kind == Some("http") { Format::Influx } else { Format::Ndjson };
+    let Some(item) = source.get("format") else { return usual };
     let Some(text) = item.text() else { return Format::Ndjson };
     let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
     let found = Format::ALL.into_iter().find(|format| format.name() == text);
@@ -177,7 +186,7 @@ fn expect(source: &Section<'_>) -> Vec<String> {
     origins
 }
 
-fn kind(source: &Section<'_>, kind: &str) -> Option<SourceKind> {
+fn kind(source: &Section<'_>, kind: &str, secrets: &Secrets) -> Option<SourceKind> {
     match kind {
         "unix" => Some(SourceKind::Unix(socket(source)?)),
         "unix_datagram" => Some(SourceKind::UnixDatagram(socket(source)?)),
@@ -190,13 +199,23 @@ fn kind(source: &Section<'_>, kind: &str) -> Option<SourceKind> {
             Some(SourceKind::Udp { addr, options })
         }
         "file" => file(source),
-        "http" => {
-            let token_file = source.text("token_file").map(PathBuf::from);
-            let addr = listen::addr(&required(source, "listen", "127.0.0.1:8086")?)?;
-            Some(SourceKind::Http { addr, token_file })
-        }
+        "http" => http(source, secrets),
         _ => Some(SourceKind::Stdin),
     }
+}
+
+fn http(source: &Section<'_>, secrets: &Secrets) -> Option<SourceKind> {
+    let listen = required(source, "listen", "127.0.0.1:8086")?;
+    let addr = listen::addr(&listen)?;
+    let file = source.get("token_file");
+    if file.is_none() && !addr.ip().is_loopback() {
+        let message = format!("whoever reaches {addr} may write: there is no `token_file`");
+        let hint = "add token_file = \"/etc/ebbd/write.token\", or listen on 127.0.0.1";
+        source.findings.warning(&listen.span, message, hint);
+    }
+    let token_file = file.as_ref().and_then(|file| file.text()).map(PathBuf::from);
+    let token = file.zip(token_file.as_ref()).and_then(|(file, path)| secrets.token(&file, path));
+    Some(SourceKind::Http { addr, token_file, token })
 }
 
 fn required<'d>(source: &Section<'d>, key: &'static str, example: &str) -> Option<Item<'d>> {

@@ -1,6 +1,5 @@
 //! What this release accepts but does not act on yet, told as warnings: one place to shorten.
 
-use super::checked::SourceKind;
 use super::written::{Item, Section};
 
 const LATER: &str = "the configuration is valid and will take effect with a later release";
@@ -38,12 +37,4 @@ pub(super) fn warn_view(item: &Item<'_>) {
     let message =
         "view = \"part\" is not judged as shares yet: counts fall when a balancer moves traffic away";
     item.findings.warning(&item.span, message, LATER);
-}
-
-/// Warns of source types that are not served yet.
-pub(super) fn warn_source(source: &Section<'_>, kind: &SourceKind) {
-    if matches!(kind, SourceKind::Http { .. }) {
-        let message = format!("{}: sources of type \"http\" are not served yet", source.name);
-        source.findings.warning(&source.span, message, LATER);
-    }
 }

@@ -125,11 +125,6 @@ impl<'d> Section<'d> {
         Section { name, span, findings: self.findings, table: None, asked: RefCell::default() }
     }
 
-    /// A text, if it is there and is one.
-    pub(super) fn text(&self, key: &'static str) -> Option<&'d str> {
-        self.get(key)?.text()
-    }
-
     /// A duration in microseconds within `bounds`, or its default.
     pub(super) fn duration_us(&self, key: &'static str, default: i64, bounds: RangeInclusive<i64>) -> i64 {
         self.get(key).and_then(|item| item.duration_us(bounds)).unwrap_or(default)

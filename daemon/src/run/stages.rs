@@ -17,7 +17,7 @@ use super::{StartError, ToStore, trying, warm};
 use crate::commit::{
     self, Checkpoint, CommitLog, CommitRequest, Committer, Lanes, RejectLog, SourceFeed, SourceFeeds,
 };
-use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers, Surroundings};
+use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers, Secrets, Surroundings};
 use crate::journal::{self, About, FrameKind, Journal, NewFrame};
 use crate::judge::{self, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
@@ -273,6 +273,7 @@ impl Stages<'_> {
             desk: Arc::new(AckDesk::new(source::MOST_IDS, self.longest_lateness_us())),
             reads: Arc::new(reads),
             line: config.limits.core.line,
+            streams: config.streams.iter().map(|stream| stream.name.clone()).collect(),
         }
     }
 
@@ -290,7 +291,7 @@ impl Stages<'_> {
         let mut started = Vec::new();
         for source in &self.config.sources {
             match source::spawn(source, intake, inherited, files) {
-                Ok(handle) => started.extend(handle),
+                Ok(handle) => started.push(handle),
                 Err(error) => {
                     // Nothing keeps running behind a failed start.
                     started.iter().for_each(SourceHandle::stop);
@@ -314,9 +315,9 @@ fn feed(source: &SourceHandle) -> SourceFeed {
 /// The configuration of an earlier run.
 fn earlier_config(text: &str) -> Result<Config, StartError> {
     let told = "the last run crashed under a configuration that this ebbd does not accept; start the ebbd that wrote it";
-    Config::check(text, None, &Surroundings::here())
-        .config
-        .ok_or_else(|| StartError::Foreign(told.to_owned()))
+    // What it was allowed to send then is of no interest.
+    let surroundings = Surroundings { secrets: Secrets::Unread, ..Surroundings::here() };
+    Config::check(text, None, &surroundings).config.ok_or_else(|| StartError::Foreign(told.to_owned()))
 }
 
 /// What a judge has to know of a configuration.

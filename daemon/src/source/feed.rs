@@ -40,6 +40,8 @@ pub struct Intake {
     pub reads: Arc<ReadTallies>,
     /// Longest line in bytes, without its end.
     pub line: usize,
+    /// The declared streams, in their order.
+    pub streams: Arc<[String]>,
 }
 
 /// What a source's thread works with.
@@ -83,6 +85,11 @@ impl Feed {
 
     pub(super) fn line(&self) -> usize {
         self.intake.line
+    }
+
+    /// What a receive buffer holds.
+    pub(super) fn buffer_bytes(&self) -> usize {
+        self.intake.pool.buffer_bytes()
     }
 
     pub(super) fn desk(&self) -> &AckDesk {

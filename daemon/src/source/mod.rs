@@ -13,6 +13,7 @@ mod cut;
 mod datagrams;
 mod feed;
 mod file;
+mod http;
 mod outbox;
 mod pace;
 mod reads;
@@ -110,8 +111,7 @@ struct Bound {
 }
 
 /// Binds a source, taking an inherited socket where one matches, and starts its thread. Files go on from
-/// their positions in `resume` (those of other sources are ignored). `None` for kinds that don't run as a
-/// source thread (HTTP).
+/// their positions in `resume` (those of other sources are ignored).
 ///
 /// # Errors
 /// The address is in use, the path not allowed, the group unknown: a [`SourceError`] says so.
@@ -120,12 +120,10 @@ pub fn spawn(
     intake: &Intake,
     inherited: &mut Inherited,
     resume: &[Position],
-) -> Result<Option<SourceHandle>, SourceError> {
+) -> Result<SourceHandle, SourceError> {
     let explain = |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error };
-    match bind(config, intake, inherited, resume).map_err(explain)? {
-        Some(bound) => start(config, intake, bound).map(Some).map_err(explain),
-        None => Ok(None),
-    }
+    let bound = bind(config, intake, inherited, resume).map_err(explain)?;
+    start(config, intake, bound).map_err(explain)
 }
 
 /// The registry of kinds.
@@ -134,8 +132,8 @@ fn bind(
     intake: &Intake,
     inherited: &mut Inherited,
     resume: &[Position],
-) -> io::Result<Option<Bound>> {
-    let bound = match &config.kind {
+) -> io::Result<Bound> {
+    Ok(match &config.kind {
         SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
         SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
         SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
@@ -145,9 +143,13 @@ fn bind(
             file::bind(glob, *from, &own.cloned().collect::<Vec<_>>())
         }
         SourceKind::Stdin => stdin::bind(Duration::from_millis(config.partial_line_ms))?,
-        SourceKind::Http { .. } => return Ok(None),
-    };
-    Ok(Some(bound))
+        SourceKind::Http { addr, token_file, token } => {
+            if token_file.is_some() && token.is_none() {
+                return Err(io::Error::other("its token_file could not be read"));
+            }
+            http::bind(*addr, token.clone(), config, inherited)?
+        }
+    })
 }
 
 fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<SourceHandle> {

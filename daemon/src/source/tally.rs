@@ -1,13 +1,21 @@
 //! What a source's thread tells the committer beside its blocks: lines that never became part of one,
 //! and what hit a bound.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ebbd_core::sync::Tally;
 
 const FIELDS: usize = 10;
 
+/// The statuses that HTTP answers with; what is none of them is counted with the last one.
+const STATUSES: [u16; 11] = [200, 204, 400, 401, 404, 405, 408, 413, 415, 503, 500];
+
 /// Counted by a source's thread, drained by the committer.
 #[derive(Debug, Default)]
-pub struct SourceCounters(Tally<FIELDS>);
+pub struct SourceCounters {
+    told: Tally<FIELDS>,
+    answered: [AtomicU64; STATUSES.len()],
+}
 
 /// What was counted since the last drain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,13 +68,27 @@ impl SourceCounters {
     /// Adds `count`.
     pub(super) fn add(&self, what: Told, count: u64) {
         if count > 0 {
-            self.0.add(what as usize, count);
+            self.told.add(what as usize, count);
         }
+    }
+
+    /// A request over HTTP was answered with this status.
+    pub(super) fn answered(&self, status: u16) {
+        let at = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        self.answered[at].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests over HTTP by status, ever.
+    pub fn by_status(&self) -> impl Iterator<Item = (u16, u64)> {
+        STATUSES
+            .into_iter()
+            .zip(&self.answered)
+            .map(|(status, count)| (status, count.load(Ordering::Relaxed)))
     }
 
     /// Whether nothing was counted since the last drain.
     pub fn is_zero(&self) -> bool {
-        self.0.is_zero()
+        self.told.is_zero()
     }
 
     /// Takes what was counted since the last call.
@@ -82,7 +104,7 @@ impl SourceCounters {
             kernel_datagrams,
             refused_connections,
             waits,
-        ] = self.0.drain();
+        ] = self.told.drain();
         SourceTold {
             delivered_lines,
             delivered_bytes,

@@ -31,7 +31,7 @@ pub(super) fn bind(
     Ok(Bound { address, receive_buffer: None, run: Box::new(move |feed| listening.serve(feed, limits)) })
 }
 
-fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
+pub(super) fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

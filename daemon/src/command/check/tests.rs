@@ -3,10 +3,10 @@
 use ebbd_core::decode::Format;
 
 use super::*;
-use crate::config::Surroundings;
+use crate::config::{Secrets, Surroundings};
 
 fn config(text: &str) -> Config {
-    let surroundings = Surroundings { host: "web-01".to_owned(), cores: 2 };
+    let surroundings = Surroundings { host: "web-01".to_owned(), cores: 2, secrets: Secrets::default() };
     Config::check(text, None, &surroundings).config.expect("a valid configuration")
 }
 

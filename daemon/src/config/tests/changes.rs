@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn lanes_shrink_until_memory_suffices_unless_written() {
-    let many = Surroundings { host: "h".to_owned(), cores: 128 };
+    let many = Surroundings { host: "h".to_owned(), cores: 128, secrets: Secrets::default() };
     let checked = Config::check("", None, &many);
     let lanes = checked.config.expect("valid").lanes;
     assert!((4..128).contains(&lanes), "{lanes}");

@@ -178,8 +178,8 @@ fn every_error_says_what_to_write() {
     11 add zones = { US = "America/New_York" }
     12 `roll` belongs in [parquet]
     13 give one of them another `listen`
-    16 its own keys: listen, ack, connections, partial_line
-    17 its own keys: listen, ack, connections, partial_line
+    16 its own keys: listen, format, ack, connections, partial_line
+    17 its own keys: listen, format, ack, connections, partial_line
     18 give one of them another `listen`
     21 write mode = "0660"
     23 write false_alarms = "1 per week"
@@ -189,10 +189,6 @@ fn every_error_says_what_to_write() {
 #[test]
 fn what_is_not_acted_on_is_said() {
     insta::assert_snapshot!(warnings(WHOLE), @r#"
-    ebbd.toml:47:9: warning: [source.telegraf]: sources of type "http" are not served yet
-       47 | [source.telegraf]
-          |         ^^^^^^^^
-          = the configuration is valid and will take effect with a later release
     ebbd.toml:58:2: warning: funnels are not judged yet
        58 | [funnel.shipped]
           |  ^^^^^^
@@ -239,4 +235,55 @@ fn what_deserves_a_word_is_said() {
           | ^^^^^^
           = add id = ["order_id", "status"], or remove `dedupe`
     "#);
+}
+
+#[test]
+fn what_is_wrong_with_a_token_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("empty"), " \n").unwrap();
+    std::fs::write(at("word"), "s3cret\n").unwrap();
+    let told = |file: &str, secrets: Secrets| {
+        let text =
+            format!("[source.web]\ntype = \"http\"\nlisten = \"0.0.0.0:8086\"\ntoken_file = \"{file}\"\n");
+        let surroundings = Surroundings { secrets, ..surroundings() };
+        let checked = Config::check(&text, None, &surroundings);
+        let all = checked.errors.iter().map(|p| p.render("f", "error"));
+        let all: String = all.chain(checked.warnings.iter().map(|p| p.render("f", "warning"))).collect();
+        let kind = checked.config.map(|config| config.sources[0].kind.clone());
+        let token = match kind {
+            Some(SourceKind::Http { token, .. }) => token,
+            _ => None,
+        };
+        (all.replace(dir.path().to_str().unwrap(), "DIR"), token)
+    };
+    let credentials = || Secrets::Read(Some(dir.path().to_owned()));
+    let (all, token) = told("empty", credentials());
+    assert!(token.is_none());
+    insta::assert_snapshot!(all, @r#"
+    f:4:14: error: DIR/empty is empty
+        4 | token_file = "empty"
+          |              ^^^^^^^
+          = put a long random word into it
+    "#);
+    std::fs::set_permissions(at("word"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let (all, token) = told("word", credentials());
+    assert!(
+        token.unwrap().is(b"s3cret") && all.contains("warning: everybody on this host may read DIR/word"),
+        "{all}"
+    );
+    std::fs::set_permissions(at("word"), std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+    let (all, token) = told(at("word").to_str().unwrap(), Secrets::Read(None));
+    assert!(token.is_some() && all.is_empty(), "{all}");
+    let (all, token) = told("no-such-credential", Secrets::Read(None));
+    assert!(token.is_none() && all.contains("warning: no-such-credential: No such file"), "{all}");
+    assert!(
+        told("no-such-credential", credentials()).0.contains("error: DIR/no-such-credential: No such file")
+    );
+    assert_eq!(told(at("empty").to_str().unwrap(), Secrets::Unread), (String::new(), None));
+    let open =
+        Config::check("[source.web]\ntype = \"http\"\nlisten = \"0.0.0.0:1\"\n", None, &surroundings());
+    assert!(open.warnings[0].message.contains("whoever reaches 0.0.0.0:1 may write"));
+    let odd = "[source.web]\ntype = \"http\"\nlisten = \"127.0.0.1:1\"\nformat = \"influx\"\n";
+    assert!(errors(odd).contains("a source of type \"http\" has no `format`"));
 }

@@ -12,7 +12,7 @@ mod changes;
 mod messages;
 
 fn surroundings() -> Surroundings {
-    Surroundings { host: "web-01".to_owned(), cores: 2 }
+    Surroundings { host: "web-01".to_owned(), cores: 2, secrets: Secrets::default() }
 }
 
 fn check(text: &str) -> Checked {

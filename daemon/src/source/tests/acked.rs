@@ -12,16 +12,19 @@ use ebbd_core::model::{Limits, StreamSpec};
 use super::*;
 
 /// Real lanes, and a committer that does nothing but what acknowledging needs.
-struct Office {
-    intake: Intake,
+pub(super) struct Office {
+    pub(super) intake: Intake,
     stop: Arc<AtomicBool>,
     committer: JoinHandle<Aggregator>,
 }
 
 fn office(most_ids: usize) -> Office {
+    office_for(most_ids, config(SourceKind::Stdin).spec)
+}
+
+pub(super) fn office_for(most_ids: usize, source: SourceSpec) -> Office {
     let streams: Arc<[StreamSpec]> = Arc::new([StreamSpec::example()]);
-    let any: SourceConfig = config(SourceKind::Stdin);
-    let sources: Arc<[SourceSpec]> = Arc::new([any.spec]);
+    let sources: Arc<[SourceSpec]> = Arc::new([source]);
     let queues: Vec<_> = (0..2).map(|_| Arc::new(LaneQueue::new(8))).collect();
     let (deltas, answers) = unbounded();
     for (index, queue) in queues.iter().enumerate() {
@@ -37,6 +40,7 @@ fn office(most_ids: usize) -> Office {
         desk: Arc::new(AckDesk::new(most_ids, 1_000_000)),
         reads: Arc::default(),
         line: LINE,
+        streams: Arc::new(["orders".to_owned()]),
     };
     let aggregator = Aggregator::new(streams, sources, Limits::default(), 7);
     let stop = Arc::new(AtomicBool::new(false));
@@ -77,11 +81,11 @@ impl Office {
         let mut config = config(SourceKind::Unix(socket_path(dir.path(), "s")));
         config.ack = true;
         change(&mut config);
-        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound").expect("a source thread")
+        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound")
     }
 
     /// Stops all. Gives lines in the ledger: received, of these counted or refused as events, duplicates.
-    fn finish(self, source: SourceHandle) -> (u64, u64) {
+    pub(super) fn finish(self, source: SourceHandle) -> (u64, u64) {
         source.stop();
         let told = Arc::clone(&source.counters);
         assert!(source.join(), "the source panicked");
@@ -265,8 +269,7 @@ fn a_greeting_in_pieces_over_tcp() {
     let office = office(2);
     let mut config = config(SourceKind::Tcp { addr: "127.0.0.1:0".parse().expect("an address") });
     config.ack = true;
-    let source =
-        spawn(&config, &office.intake, &mut Inherited::none(), &[]).expect("bound").expect("a thread");
+    let source = spawn(&config, &office.intake, &mut Inherited::none(), &[]).expect("bound");
     let mut to = TcpStream::connect(source.address.expect("bound")).expect("connected");
     to.set_nodelay(true).expect("set");
     to.set_read_timeout(Some(PATIENCE)).expect("set");

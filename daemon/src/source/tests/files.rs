@@ -266,7 +266,7 @@ fn another_source_s_positions_are_not_taken() {
     let glob = logs.path("*.log").display().to_string();
     let config = config(SourceKind::File { glob, from: From::Start });
     let source = spawn(&config, &logs.rig.intake, &mut Inherited::none(), &[foreign]);
-    let source = source.expect("started").expect("a source");
+    let source = source.expect("started");
     logs.rig.await_lines(1);
     logs.finish(source);
 }

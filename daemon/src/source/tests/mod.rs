@@ -3,6 +3,7 @@
 mod acked;
 mod datagrams;
 mod files;
+mod http;
 mod reads;
 mod streams;
 
@@ -137,6 +138,7 @@ impl Rig {
             desk: Arc::new(AckDesk::new(MOST_IDS, 0)),
             reads: Arc::default(),
             line: LINE,
+            streams: Arc::new(["orders".to_owned()]),
         };
         Rig { intake, got, lanes, deltas: answers, told: SourceTold::default() }
     }
@@ -146,7 +148,7 @@ impl Rig {
     }
 
     fn start_with(&self, config: SourceConfig) -> SourceHandle {
-        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound").expect("a source thread")
+        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound")
     }
 
     /// Waits until `lines` lines have been collected.

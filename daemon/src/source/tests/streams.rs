@@ -256,7 +256,7 @@ fn an_inherited_listener_is_used() {
     let keeper = listener.try_clone().expect("the manager keeps it");
     let mut inherited = Inherited::from_sockets(vec![(listener.into(), "shop".to_owned())]);
     let config = config(SourceKind::Tcp { addr: address });
-    let source = spawn(&config, &rig.intake, &mut inherited, &[]).expect("taken over").expect("a source");
+    let source = spawn(&config, &rig.intake, &mut inherited, &[]).expect("taken over");
     writeln!(TcpStream::connect(address).expect("connected"), "hello").expect("sent");
     rig.await_lines(1);
     rig.finish(source);
