@@ -1,6 +1,6 @@
 //! The real binary from the outside: events in over every transport, Parquet and alarms out.
 //!
-//! Needs what tests/setup.sh installs: the Python readers in .venv, `nc` of netcat-openbsd.
+//! Needs what tests/setup.sh installs: the Python packages in .venv, `nc` of netcat-openbsd, `curl`.
 
 #![allow(clippy::unwrap_used, reason = "a test target: a panic is a failed test")]
 
@@ -12,6 +12,7 @@ mod counting;
 mod crash;
 mod crooked;
 mod demo;
+mod http;
 mod lost;
 mod mistakes;
 mod readers;

@@ -111,7 +111,9 @@ impl Running<'_> {
                 return Ok(self);
             }
         };
-        if config.text == self.daemon.config().text {
+        // Sources differ, too, by what is read from files: tokens.
+        let running = self.daemon.config();
+        if config.text == running.text && config.sources == running.sources {
             tracing::info!("the configuration has not changed");
             return Ok(self);
         }
