@@ -28,6 +28,8 @@ enum Command {
     Pass(command::PassArgs),
     /// Count the instructions of each stage (needs valgrind)
     Instructions(command::InstructionsArgs),
+    /// Name causes in tables of known truth, family by family
+    Localise(command::LocaliseArgs),
     /// Send to a fresh daemon, check what it counted, and compare its CPU with a sink's
     Path(command::PathArgs),
     /// Try the detector on simulated shops or real series, beside its peers
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Stages(args) => command::stages(&args),
         Command::Pass(args) => command::pass(&args),
         Command::Instructions(args) => command::instructions(&args),
+        Command::Localise(args) => command::localise(&args),
         Command::Path(args) => command::path(&args),
         Command::Detect(args) => command::detect(&args),
         Command::Measure(args) => command::measure(&args),

@@ -3,6 +3,7 @@
 mod detect;
 mod instructions;
 mod load;
+mod localise;
 mod measure;
 mod path;
 mod report;
@@ -12,6 +13,7 @@ mod stages;
 pub use detect::{DetectArgs, detect};
 pub use instructions::{InstructionsArgs, PassArgs, instructions, pass};
 pub use load::{LoadArgs, load};
+pub use localise::{LocaliseArgs, localise};
 pub use measure::{MeasureArgs, measure};
 pub use path::{PathArgs, path};
 pub use report::{ReportArgs, report};

@@ -11,6 +11,7 @@ mod cells;
 mod checksum;
 mod footer;
 mod incidents;
+mod leaf_table;
 mod ledger;
 mod marks;
 mod minute_table;
@@ -31,6 +32,7 @@ pub use alarms::write_alarms;
 pub use checksum::Checksum;
 pub use footer::{FileInfo, Footer, SCHEMA_VERSION};
 pub use incidents::{IncidentRow, MoneyRow, write_incident_money, write_incidents};
+pub use leaf_table::{MAX_LEAF_DIMENSIONS, MAX_LEAVES, read_leaf_table_csv, read_leaf_table_parquet};
 pub use ledger::{LedgerNames, bad_field_names, write_ledger};
 pub use marks::write_marks;
 pub use minute_table::{

@@ -4,11 +4,15 @@
 //! order of asking. Used by the demo, the load generator and the tests.
 //! Must not know: how anything is counted or judged.
 
+mod cube;
+mod cube_family;
 mod draw;
 mod event;
 mod season;
 mod shop;
 pub mod trial;
 
+pub use cube::{Cube, CubeScore};
+pub use cube_family::CubeFamily;
 pub use event::SimulatedEvent;
 pub use shop::{Choice, Incident, Shop, ShopSpec};

@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod demo;
+mod explain;
 mod figures;
 mod ingest;
 mod mark;
@@ -60,6 +61,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Say how the daemon is: what it counted, who sends, what is late
     Status(status::StatusArgs),
+    /// Say which combinations of dimension values explain a shortfall, or a surplus
+    Explain(explain::ExplainArgs),
     /// Say that something was changed: a deploy, a flag, a promotion
     Mark(mark::MarkArgs),
     /// Say who sends, who ought to, whose silence says nothing
@@ -95,6 +98,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Check(args) => check::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),
         Command::Verify(args) => verify::run(&args),

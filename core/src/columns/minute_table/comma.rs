@@ -48,7 +48,8 @@ pub fn table_columns_csv<R: BufRead>(input: R) -> Result<Vec<String>, TableProbl
     header(&mut open(input)?)
 }
 
-fn open<R: BufRead>(mut input: R) -> Result<Reader<R>, TableProblems> {
+/// Opens a table; the separator is the one that the header has most of.
+pub(in crate::columns) fn open<R: BufRead>(mut input: R) -> Result<Reader<R>, TableProblems> {
     let start = input.fill_buf().map_err(|error| TableProblems::one(0, error.to_string()))?;
     let header = start.split(|&b| b == b'\n').next().unwrap_or_default();
     let often = |separator: &u8| header.iter().filter(|b| *b == separator).count();
@@ -56,14 +57,15 @@ fn open<R: BufRead>(mut input: R) -> Result<Reader<R>, TableProblems> {
     Ok(ReaderBuilder::new().delimiter(separator).trim(Trim::All).from_reader(input))
 }
 
-fn header<R: BufRead>(reader: &mut Reader<R>) -> Result<Vec<String>, TableProblems> {
+/// The names of the columns.
+pub(in crate::columns) fn header<R: BufRead>(reader: &mut Reader<R>) -> Result<Vec<String>, TableProblems> {
     let header = reader.headers().map_err(|error| TableProblems::one(1, shortened(&error)))?;
     let columns: Vec<String> = header.iter().map(|c| c.trim_start_matches('\u{feff}').to_owned()).collect();
     if columns.is_empty() { Err(TableProblems::one(0, "the table is empty")) } else { Ok(columns) }
 }
 
 /// What is wrong with a line, without its position, which stands before it.
-fn shortened(error: &csv::Error) -> String {
+pub(in crate::columns) fn shortened(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} fields where the header has {expected_len}")
@@ -119,7 +121,8 @@ impl Lines<'_> {
     }
 }
 
-fn field(record: &ByteRecord, at: usize) -> Result<&str, String> {
+/// A field by its place; empty where the record has none.
+pub(in crate::columns) fn field(record: &ByteRecord, at: usize) -> Result<&str, String> {
     std::str::from_utf8(record.get(at).unwrap_or_default()).map_err(|_| "not UTF-8".to_owned())
 }
 

@@ -4,7 +4,7 @@
 //! sorted and added up, and sealed minutes from it that tell zero from missing.
 //! Must not know: where a table comes from, what is judged.
 
-mod comma;
+pub(super) mod comma;
 mod gather;
 mod parquet;
 mod plan;
@@ -62,7 +62,7 @@ pub struct TableProblems {
 impl TableProblems {
     const KEPT: usize = 20;
 
-    fn one(line: u64, problem: impl Into<String>) -> TableProblems {
+    pub(in crate::columns) fn one(line: u64, problem: impl Into<String>) -> TableProblems {
         TableProblems { first: vec![(line, problem.into())], total: 1 }
     }
 
