@@ -112,7 +112,8 @@ impl LaneStream {
         if self.series.len() <= NEAR {
             self.count_now(event, at, &mut refuse);
         } else {
-            self.count_later(event, at, &mut refuse);
+            let (minute, tally, source) = at;
+            self.count_later(event, minute, tally, source, &mut refuse);
         }
     }
 
@@ -149,11 +150,15 @@ impl LaneStream {
         self.note_distincts(event, cell * self.distincts);
     }
 
+    /// One by one, not as a tuple: that would be two stores and then one load of both, which has to wait for
+    /// them. It was 4 ns an event.
     #[inline(never)]
     fn count_later(
         &mut self,
         event: &Event<'_>,
-        (minute, tally, source): (Minute, u32, SourceId),
+        minute: Minute,
+        tally: u32,
+        source: SourceId,
         refuse: &mut impl FnMut(u32, usize),
     ) {
         if self.stage.is_full() {
