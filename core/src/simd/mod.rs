@@ -10,6 +10,7 @@
 mod bank;
 mod chunk;
 pub mod column;
+mod content;
 mod lines;
 mod log;
 mod prefetch;
@@ -20,6 +21,7 @@ pub mod twin;
 pub use bank::step;
 pub use chunk::Chunk;
 pub use column::{Block, Step};
+pub use content::LongContent;
 pub use lines::count_lines;
 pub use log::{ln, ln1p};
 pub use prefetch::prefetch;

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use twox_hash::XxHash3_128;
 
+use super::content::Content;
 use crate::store::STAGE;
 use crate::sys::{Disk, RealDisk};
 
@@ -54,7 +54,7 @@ impl Input {
 
     fn of(name: &str, input: Box<dyn Read>, bytes: u64) -> Input {
         let bar = bar(name, bytes);
-        let raw = Raw { input, missing: bytes, hasher: XxHash3_128::new(), bar: bar.clone() };
+        let raw = Raw { input, missing: bytes, content: Content::new(), bar: bar.clone() };
         Input { raw: Rc::new(RefCell::new(raw)), bar }
     }
 
@@ -77,7 +77,7 @@ impl Input {
     pub(super) fn content(&self) -> Result<String, String> {
         let rest = io::copy(&mut Passing(Rc::clone(&self.raw)), &mut io::sink());
         rest.map_err(|error| trouble(&error, &self.bar))?;
-        Ok(format!("{:032x}", self.raw.borrow().hasher.finish_128()))
+        Ok(format!("{:032x}", self.raw.borrow().content.hash()))
     }
 }
 
@@ -86,7 +86,7 @@ struct Raw {
     input: Box<dyn Read>,
     /// How much of a file is still to come.
     missing: u64,
-    hasher: XxHash3_128,
+    content: Content,
     bar: ProgressBar,
 }
 
@@ -100,7 +100,7 @@ impl Read for Passing {
         if got == 0 && !buffer.is_empty() && raw.missing > 0 {
             return Err(io::Error::other("it became shorter while it was read"));
         }
-        raw.hasher.write(&buffer[..got]);
+        raw.content.add(&buffer[..got]);
         raw.missing = raw.missing.saturating_sub(got as u64);
         raw.bar.inc(got as u64);
         Ok(got)
@@ -156,6 +156,8 @@ fn bar(name: &str, bytes: u64) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use twox_hash::XxHash3_128;
+
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod blocks;
+mod content;
 mod count;
 mod input;
 mod known;
