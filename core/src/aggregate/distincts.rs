@@ -87,7 +87,8 @@ impl Distincts {
     pub(super) fn tidy(&mut self, places: usize, maker: &mut SketchMaker) {
         let log = ByPlace::of(&std::mem::take(&mut self.log), places);
         let mut kept = ByPlace { starts: Vec::with_capacity(places + 1), coupons: Vec::new() };
-        kept.coupons.reserve(self.kept.coupons.len() + log.coupons.len() / 2);
+        // For all of them: what stays unused costs nothing, growing costs memory twice.
+        kept.coupons.reserve(self.kept.coupons.len() + log.coupons.len());
         kept.starts.push(0);
         for place in 0..places as u32 {
             let coupons = [self.kept.at(place), log.at(place)];
@@ -147,6 +148,7 @@ impl Gathered<'_> {
     pub(super) fn append(&self, place: u32, maker: &mut SketchMaker, out: &mut Vec<u8>) {
         let log = self.log.at(place);
         match self.of.sketches.get(&place) {
+            None if log.is_empty() => SketchMaker::append_distinct(self.of.kept.at(place), out),
             None => maker.append([self.of.kept.at(place), log], out),
             Some(sketch) if log.is_empty() => out.extend_from_slice(&sketch.serialize()),
             Some(sketch) => {

@@ -58,6 +58,13 @@ impl SketchMaker {
         }
     }
 
+    /// Appends the serialised sketch of what [`SketchMaker::distinct`] gave; nothing if that was nothing.
+    pub(super) fn append_distinct(distinct: &[Coupon], out: &mut Vec<u8>) {
+        if !distinct.is_empty() {
+            append_small(distinct, out);
+        }
+    }
+
     /// The sketch of these coupons, to which more may come.
     pub(super) fn sketch(&mut self, coupons: [&[Coupon]; 2]) -> HllSketch {
         let mut bytes = Vec::new();
