@@ -3,9 +3,9 @@
 //! It is worked out anew only when series have come: a few new ones are put where they belong, many are
 //! sorted together with the old ones by the ranks of their values.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::intern::SeriesTable;
 use crate::model::{SeriesId, SeriesKey};
 
 /// With more new series than one in so many, everything is sorted anew.
@@ -20,8 +20,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Takes in the series that are new since the last call.
-    pub(super) fn refresh(&mut self, keys: &[Arc<SeriesKey>]) {
+    /// Takes in the series that are new since the last call. `keys` are those of `table`'s series.
+    pub(super) fn refresh(&mut self, keys: &[Arc<SeriesKey>], table: &SeriesTable) {
         let known = self.sorted.len();
         if known == keys.len() {
             return;
@@ -31,7 +31,7 @@ impl Order {
             self.insert(fresh.collect(), keys);
         } else {
             self.sorted.extend(fresh);
-            if !sort_by_ranks(&mut self.sorted, keys) {
+            if !sort_by_ranks(&mut self.sorted, table) {
                 self.sorted.sort_unstable_by(|a, b| keys[a.index()].cmp(&keys[b.index()]));
             }
         }
@@ -72,67 +72,60 @@ impl Order {
     }
 }
 
-/// Sorts by one number per series, made of the rank of each of its texts; `false` if it has no room.
-fn sort_by_ranks(ids: &mut [SeriesId], keys: &[Arc<SeriesKey>]) -> bool {
-    let Some(first) = keys.first() else { return true };
-    let columns = first.dimensions.len() + first.currencies.len();
-    let mut numbers = vec![0u128; ids.len()];
-    let mut used_bits = 32;
-    for column in 0..columns {
-        let ranks = Ranks::of(keys.iter().map(|key| text_of(key, column)));
-        let bits = usize::BITS - ranks.different.leading_zeros();
-        used_bits += bits;
-        if used_bits > u128::BITS {
-            return false;
+/// Sorts by one number per series, made of the rank of each of its values; `false` if it has no room.
+fn sort_by_ranks(ids: &mut [SeriesId], table: &SeriesTable) -> bool {
+    let columns: Vec<Ranks> = (0..table.words()).map(|at| Ranks::of(table, at)).collect();
+    let id_bits = bits_for(table.len());
+    match columns.iter().map(|ranks| ranks.bits).sum::<u32>() + id_bits {
+        0..=64 => {
+            let number = |id, rank| (rank as u64) << id_bits | u64::from(id);
+            sort_by(ids, |id| number(id.0, rank_of(table.codes(id), &columns)), |number| number as u32);
         }
-        for (number, id) in numbers.iter_mut().zip(&*ids) {
-            *number = *number << bits | u128::from(ranks.rank(text_of(&keys[id.index()], column)));
+        65..=128 => {
+            let number = |id, rank| rank << id_bits | u128::from(id);
+            sort_by(ids, |id| number(id.0, rank_of(table.codes(id), &columns)), |number| number as u32);
         }
+        _ => return false,
     }
-    for (number, id) in numbers.iter_mut().zip(&*ids) {
-        *number = *number << 32 | u128::from(id.0);
-    }
-    numbers.sort_unstable();
-    for (id, number) in ids.iter_mut().zip(numbers) {
-        *id = SeriesId(number as u32);
+    if id_bits < u32::BITS {
+        ids.iter_mut().for_each(|id| id.0 &= (1 << id_bits) - 1);
     }
     true
 }
 
-fn text_of(key: &SeriesKey, column: usize) -> &Arc<str> {
-    let currency = || &key.currencies[column - key.dimensions.len()];
-    key.dimensions.get(column).unwrap_or_else(currency)
+/// Sorts by numbers whose lowest bits are the id.
+fn sort_by<N: Ord>(ids: &mut [SeriesId], number: impl Fn(SeriesId) -> N, id: impl Fn(N) -> u32) {
+    let mut numbers: Vec<N> = ids.iter().map(|&id| number(id)).collect();
+    numbers.sort_unstable();
+    ids.iter_mut().zip(numbers).for_each(|(place, number)| *place = SeriesId(id(number)));
 }
 
-/// The ranks of the texts of a column, by the address of the text: keys share their texts.
+/// The ranks of a series' values as one number.
+fn rank_of(codes: &[u32], columns: &[Ranks]) -> u128 {
+    let ranked = codes.iter().zip(columns);
+    ranked.fold(0, |all, (&code, ranks)| all << ranks.bits | u128::from(ranks.by_code[code as usize]))
+}
+
+fn bits_for(count: usize) -> u32 {
+    usize::BITS - count.leading_zeros()
+}
+
+/// The ranks of the values in a place of the keys.
 struct Ranks {
-    by_address: HashMap<*const u8, u32, foldhash::fast::RandomState>,
-    different: usize,
+    by_code: Vec<u32>,
+    /// Bits that a rank takes.
+    bits: u32,
 }
 
 impl Ranks {
-    fn of<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> Ranks {
-        let mut by_address = HashMap::default();
-        let mut all: Vec<&Arc<str>> = Vec::new();
-        for text in texts {
-            by_address.entry(text.as_ptr()).or_insert_with(|| {
-                all.push(text);
-                0
-            });
+    fn of(table: &SeriesTable, place: usize) -> Ranks {
+        let mut values: Vec<(&Arc<str>, u32)> = table.values(place).zip(0..).collect();
+        values.sort_unstable();
+        let mut by_code = vec![0; values.len()];
+        for ((_, code), rank) in values.iter().zip(0..) {
+            by_code[*code as usize] = rank;
         }
-        all.sort_unstable();
-        let mut different = 0;
-        for same in all.chunk_by(|a, b| a == b) {
-            for text in same {
-                by_address.insert(text.as_ptr(), different as u32);
-            }
-            different += 1;
-        }
-        Ranks { by_address, different }
-    }
-
-    fn rank(&self, text: &Arc<str>) -> u32 {
-        self.by_address[&text.as_ptr()]
+        Ranks { bits: bits_for(by_code.len()), by_code }
     }
 }
 
@@ -142,26 +135,32 @@ mod tests {
 
     use super::*;
 
-    fn key(texts: &(u8, u8, u8), shared: &[Arc<str>]) -> Arc<SeriesKey> {
-        // Some texts are shared between keys, some only have the same letters.
-        let text = |n: u8| {
-            let shared = &shared[usize::from(n) % shared.len()];
-            if n & 1 == 0 { Arc::clone(shared) } else { Arc::from(&**shared) }
-        };
-        let dimensions = [text(texts.0), text(texts.1)].into();
-        Arc::new(SeriesKey { dimensions, currencies: [text(texts.2)].into(), watched: true })
+    use crate::model::StreamSpec;
+
+    fn key([a, b, c, d]: [u8; 4]) -> SeriesKey {
+        let text = |n: u8| Arc::from(format!("{:x}", u32::from(n) * u32::from(n)));
+        let dimensions = [text(a), text(b), text(c), text(0)].into();
+        SeriesKey { dimensions, currencies: [text(d)].into(), watched: true }
     }
 
     proptest! {
         #[test]
         fn the_order_is_that_of_the_keys(
-            parts in prop::collection::vec(prop::collection::vec((0..40u8, 0..40u8, 0..9u8), 0..60), 1..6),
+            parts in prop::collection::vec(
+                prop::collection::vec((0..40u8, 0..40u8, 0..3u8, 0..9u8).prop_map(<[u8; 4]>::from), 0..60),
+                1..6,
+            ),
         ) {
-            let shared: Vec<Arc<str>> = (0..30u32).map(|n| Arc::from(format!("{:x}", n * n))).collect();
+            let mut table = SeriesTable::new(&StreamSpec::example(), 1_000, 7);
             let (mut keys, mut order) = (Vec::new(), Order::default());
             for part in parts {
-                keys.extend(part.iter().map(|texts| key(texts, &shared)));
-                order.refresh(&keys);
+                for texts in part {
+                    let id = table.intern(&key(texts)).id;
+                    if id.index() == keys.len() {
+                        keys.push(Arc::new(table.key(id)));
+                    }
+                }
+                order.refresh(&keys, &table);
                 prop_assert!(order.sorted().is_sorted_by_key(|id| &keys[id.index()]));
                 prop_assert_eq!(order.sorted().len(), keys.len());
                 let places = order.sorted().iter().map(|&id| order.place(id));

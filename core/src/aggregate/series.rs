@@ -232,7 +232,7 @@ impl StreamSeries {
 
     /// The order of all series by key.
     pub(super) fn order(&mut self) -> &Order {
-        self.order.refresh(&self.keys);
+        self.order.refresh(&self.keys, &self.table);
         &self.order
     }
 

@@ -74,6 +74,11 @@ impl<T: Clone> Rows<T> {
     }
 
     /// All values, row by row.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.pieces.iter().flatten()
+    }
+
+    /// All values, row by row.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.pieces.iter_mut().flatten()
     }
@@ -99,7 +104,7 @@ mod tests {
         rows.row_mut(PIECE)[1] = 7;
         assert_eq!(rows.row(PIECE)[1], 7);
         rows.prefetch(10 * PIECE);
-        assert_eq!(rows.values_mut().count(), 3 * rows.len);
+        assert_eq!((rows.values().count(), rows.values_mut().count()), (3 * rows.len, 3 * rows.len));
         rows.clear();
         assert_eq!(rows.len(), 0);
     }

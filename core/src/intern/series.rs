@@ -194,6 +194,16 @@ impl SeriesTable {
         self.cap_hits
     }
 
+    /// The codes of a series' values, by the place of each in [`SeriesTable::values`].
+    pub fn codes(&self, id: SeriesId) -> &[u32] {
+        self.codes.row(id.index())
+    }
+
+    /// Every value in a place of the keys, by code: of a dimension, or behind these of a sum's currency.
+    pub fn values(&self, place: usize) -> impl Iterator<Item = &Arc<str>> {
+        self.dimensions.get(place).unwrap_or(&self.currencies).texts()
+    }
+
     /// The texts of a series of this table.
     pub fn key(&self, id: SeriesId) -> SeriesKey {
         let codes = &self.codes.row(id.index())[..self.words()];

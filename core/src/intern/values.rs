@@ -62,6 +62,11 @@ impl Values {
         &self.texts.row(code as usize)[0]
     }
 
+    /// Every text, by code.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.texts.values()
+    }
+
     /// How many values it knows, the two standing ones included.
     pub(super) fn len(&self) -> usize {
         self.texts.len()
