@@ -123,6 +123,17 @@ impl Bank {
         self.clear_evidence(slice);
     }
 
+    /// The profile is from now on `1 / by` times what it was: levels follow, expectations stay.
+    pub(super) fn rescale(&mut self, slice: usize, by: f32) {
+        for column in
+            [SLOW, NORMAL].into_iter().chain((0..MEMBERS).flat_map(|j| [of(j, LEVEL), of(j, LEVEL_BEFORE)]))
+        {
+            self.set(slice, column, self.get(slice, column) * by);
+        }
+        // The level is (x + prior) / (m + prior): what stands under it has the new profile's unit.
+        self.set(slice, SLOW_M, (self.get(slice, SLOW_X) + SLOW_PRIOR) / self.get(slice, SLOW) - SLOW_PRIOR);
+    }
+
     /// Dispersion that evidence about the whole of a drop is counted with.
     pub(super) fn dispersion(&self, slice: usize) -> f32 {
         let own = WINDOW[1] * self.get(slice, of(1, BLOCK_X + DISPERSION));

@@ -6,6 +6,7 @@ use super::bank::Bank;
 use super::clock::SliceClock;
 use super::episode::{self, Episode, Turn};
 use super::loss::{LossModel, Missing};
+use super::parts::Parts;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
 use crate::baseline::Profiles;
 use crate::model::{Minute, SealedMinute, SliceId, StreamSpec};
@@ -44,6 +45,7 @@ pub struct Detector {
     pub(super) table: SliceTable,
     pub(super) clock: SliceClock,
     pub(super) zone_of: Vec<u16>,
+    pub(super) parts: Parts,
     pub(super) profiles: Profiles,
     pub(super) bank: Bank,
     pub(super) episodes: BTreeMap<u32, Episode>,
@@ -74,6 +76,7 @@ impl Detector {
             table: SliceTable::new(stream, knobs.max_slices),
             clock: SliceClock::new(stream),
             zone_of: Vec::new(),
+            parts: Parts::new(stream.timezones.by.map(|at| stream.dimensions[at].name.clone())),
             profiles: Profiles::default(),
             bank: Bank::default(),
             episodes: BTreeMap::new(),
@@ -141,7 +144,9 @@ impl Detector {
             self.profiles.grow(slots);
             self.zone_of.resize(slots, 0);
         }
-        for id in self.table.take_found() {
+        let found = self.table.take_found();
+        found.iter().for_each(|id| self.parts.place(&self.table, *id));
+        for id in found {
             self.bank.set_lane(id.index(), &fresh());
             let zone = self.table.get(id).map_or(0, |slice| self.clock.zone_of(slice));
             self.zone_of[id.index()] = zone;
@@ -180,9 +185,11 @@ impl Detector {
                 self.profiles.record(slice, week, bucket, rate);
             }
             if let Some((left, right)) = tick.sides {
-                self.bank.set_sides(slice, self.profiles.sides(slice, left, right));
+                let own = self.profiles.sides(slice, left, right);
+                self.parts.give_own(&mut self.bank, slice, own);
             }
         }
+        self.parts.compose(&mut self.bank, self.table.refused_keys());
     }
 
     /// Counts of the minute into the columns; slices seen for the first time begin.
@@ -346,6 +353,7 @@ impl Detector {
 
     pub(super) fn forget(&mut self, slice: usize) {
         self.profiles.clear(slice);
+        self.parts.forget(slice);
         self.episodes.remove(&(slice as u32));
     }
 }

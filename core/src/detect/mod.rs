@@ -8,6 +8,7 @@ mod clock;
 mod detector;
 mod episode;
 mod loss;
+mod parts;
 mod slices;
 mod state;
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::model::{Minute, Slice};
 use crate::simd::column::{COLUMNS, fresh};
 
 /// The version written. Columns are only ever appended within a version.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Columns of version 1.
+const FIRST_COLUMNS: usize = 122;
 
 /// A detector's state, about 4.5 KB of text per slice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +78,7 @@ impl Detector {
         self.grow();
         for (id, slice) in self.table.iter() {
             self.zone_of[id.index()] = self.clock.zone_of(slice);
+            self.parts.place(&self.table, id);
         }
         for (at, slot) in state.slices.iter().enumerate().filter(|(at, _)| kept[*at]) {
             let taken = self.take(at, slot).ok_or(StateError::Damaged(at));
@@ -99,7 +102,11 @@ impl Detector {
     }
 
     fn take(&mut self, at: usize, slot: &SliceState) -> Option<()> {
-        let columns: [f32; COLUMNS] = slot.columns.to_f32()?.try_into().ok()?;
+        let saved = slot.columns.to_f32()?;
+        let mut columns = fresh();
+        // A state written before the last columns came lacks them: they begin as in a fresh slice.
+        let known = (FIRST_COLUMNS..=COLUMNS).contains(&saved.len()).then_some(saved.len())?;
+        columns[..known].copy_from_slice(&saved);
         self.profiles.restore(at, &slot.history, &slot.pool)?;
         self.bank.set_lane(at, &columns);
         Some(())

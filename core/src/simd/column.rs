@@ -110,8 +110,11 @@ pub const BLOCK_COLUMNS: usize = 7;
 /// Where the dispersion itself stands among the columns of its estimate.
 pub const DISPERSION: usize = 6;
 
-/// All columns.
-pub const COLUMNS: usize = SHARED + MEMBERS * PER_MEMBER;
+/// 1 once the profile is the sum of its parts' (of a slice that spans zones), or is counted in its whole's.
+pub const COMPOSED: usize = SHARED + MEMBERS * PER_MEMBER;
+
+/// All columns. Later ones are appended, so that an older state can be read.
+pub const COLUMNS: usize = COMPOSED + 1;
 
 /// The column of member `member`.
 pub const fn of(member: usize, column: usize) -> usize {

@@ -2,6 +2,7 @@
 
 use super::shop::{DAY, START, Shop, WEEK, stream};
 use super::*;
+use crate::baseline::Packed;
 use crate::detect::DetectorState;
 use crate::model::{Minute, StreamSpec, Timezones};
 
@@ -50,6 +51,22 @@ fn a_restored_detector_gives_the_same_verdicts() {
 }
 
 #[test]
+fn a_state_of_the_first_version_is_read() {
+    let (_, detector) = learnt(3, &[5.0, 60.0]);
+    let mut old = serde_json::to_value(detector.save()).expect("JSON");
+    old["version"] = 1.into();
+    for slice in old["slices"].as_array_mut().expect("slices") {
+        let columns: Packed = serde_json::from_value(slice["columns"].take()).expect("columns");
+        let known = columns.to_f32().expect("sound").into_iter().take(122);
+        slice["columns"] = serde_json::to_value(Packed::from_f32(known)).expect("JSON");
+    }
+    let old: DetectorState = serde_json::from_value(old).expect("a state");
+    let mut restored = Detector::new(&stream(), &KNOBS);
+    restored.restore(&old).expect("an older state");
+    assert_eq!(restored.save(), detector.save());
+}
+
+#[test]
 fn slices_no_longer_watched_are_dropped_at_restore() {
     let (_, detector) = learnt(3, &[5.0, 60.0]);
     let spec = StreamSpec { watch: vec![vec![]], ..stream() };
@@ -78,4 +95,46 @@ fn clocks_go_back(zone: &str) -> usize {
 fn daylight_saving_is_no_drop_in_local_time() {
     assert_eq!(clocks_go_back("Europe/Berlin"), 0);
     assert!(clocks_go_back("UTC") > 0, "in UTC the morning comes an hour late");
+}
+
+/// Two marketplaces, in Berlin and in Tokyo; the clocks of the first go back on the last day of week four.
+fn two_zones(watch: Vec<Vec<usize>>) -> (Shop, Detector) {
+    let mut spec = StreamSpec { watch, ..stream() };
+    let zones = [("AA", "Europe/Berlin"), ("AB", "Asia/Tokyo")];
+    let zones = zones.map(|(market, zone)| (market.to_owned(), zone.to_owned())).into();
+    spec.timezones = Timezones { default: "Europe/Berlin".to_owned(), by: Some(0), zones };
+    let mut shop = Shop::new(4, &[3000.0, 3000.0]);
+    shop.markets[0].ahead = |at| if at < 27 * DAY + 60 { 120 } else { 60 };
+    shop.markets[1].ahead = |_| 540;
+    (shop, Detector::new(&spec, &KNOBS))
+}
+
+#[test]
+fn a_slice_that_spans_zones_expects_what_its_parts_expect() {
+    // How far off what is expected of the whole is in the week after the clocks changed, on average.
+    let off_by = |watch: Vec<Vec<usize>>| {
+        let (mut shop, mut detector) = two_zones(watch);
+        run(&mut detector, &mut shop, 0, 4 * WEEK, |_, _| 1.0);
+        let off = (4 * WEEK..5 * WEEK).map(|at| {
+            let minute = shop.minute(at, |_, _| 1.0);
+            let rows = detector.judge(&minute);
+            let whole = rows.iter().find(|row| row.slice.0 == 0).expect("the whole");
+            (whole.expected.expect("learnt") / minute.watched_count() as f64 - 1.0).abs()
+        });
+        off.sum::<f64>() / f64::from(WEEK)
+    };
+    let (own, of_parts) = (off_by(vec![vec![]]), off_by(vec![vec![], vec![0]]));
+    assert!(of_parts < 0.7 * own && of_parts < 0.03, "{own} {of_parts}");
+}
+
+#[test]
+fn a_new_part_changes_nothing_of_what_is_expected() {
+    let (mut shop, mut detector) = two_zones(vec![vec![], vec![0]]);
+    let late = |market: usize, at: i32| if market == 1 && at < 2 * WEEK { 0.0 } else { 1.0 };
+    let runs = run(&mut detector, &mut shop, 0, 6 * WEEK, late);
+    assert!(runs.began.is_empty(), "{:?}", runs.began);
+    let minute = shop.minute(6 * WEEK, late);
+    let row = detector.judge(&minute).into_iter().find(|row| row.slice.0 == 0).expect("the whole");
+    let ratio = row.expected.expect("learnt") / minute.watched_count() as f64;
+    assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
 }
