@@ -145,7 +145,7 @@ pub const FIRST_BLOCKS: f32 = 6.0;
 /// Below this expectation per minute nothing fires.
 pub const TINY: f32 = 0.01;
 /// A rise holds the levels for at most so many minutes.
-pub const RISE_HOLDS: f32 = 720.0;
+pub const RISE_HOLDS: f32 = 1500.0;
 /// FIRED of the test for total silence.
 pub const SILENCE: f32 = 32.0;
 
