@@ -30,3 +30,6 @@ pub mod columns;
 
 pub mod report;
 pub mod simulate;
+
+#[cfg(feature = "columns")]
+pub mod replay;

@@ -190,7 +190,29 @@ fn an_outage_is_told_to_everybody() {
     commands_tell(&alarms, &control, records.len());
     assert!(demo.told().contains("RESOLVED"), "{}", demo.told());
     assert_eq!(demo.stop(), Some(0));
+    replay_tells_the_same(&demo, &records);
     numbers_go_on(&demo, last, &records);
+}
+
+/// Word for word, from what the daemon has written.
+fn replay_tells_the_same(demo: &Demo, records: &[Value]) {
+    let dir = demo.path("");
+    let mut command = Command::new(EBBD);
+    command.arg("replay").arg(&dir).arg("-c").arg(dir.join("ebbd.toml")).arg("--json");
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut replayed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = replayed.pop().unwrap();
+    assert_eq!(summary["type"], "summary", "{summary}");
+    assert!(summary["learnt"].as_u64() > Some(13 * 1440), "{summary}");
+    let from_minutes = |record: &&Value| record["early"] == false && record["late"] == false;
+    let sent: Vec<&Value> = records.iter().filter(from_minutes).collect();
+    assert!(replayed.len() >= sent.len(), "{lines}");
+    for (sent, replayed) in sent.into_iter().zip(&replayed) {
+        assert_eq!(sent, replayed);
+    }
 }
 
 fn assert_records(records: &[Value]) {

@@ -17,9 +17,9 @@ pub const CORE: &[&str] = &[
     "alarm",
     "judge",
     "columns",
-    "replay",
     "report",
     "simulate",
+    "replay",
 ];
 
 /// The daemon's modules.

@@ -69,9 +69,8 @@ impl Arrivals {
     }
 }
 
-/// Refused lines that might have been events of the minute in which they came: not those of another
-/// time, of another kind of metric, or of control records.
+/// Refused lines that might have been events of the minute in which they came.
 fn might_have_counted(counts: &LedgerCounts) -> u64 {
-    let others = [Reason::TooLate, Reason::BadType, Reason::BadControl];
-    counts.rejected_total() - others.iter().map(|&reason| counts.rejected[reason as usize]).sum::<u64>()
+    let refused = Reason::ALL.iter().zip(&counts.rejected);
+    refused.filter(|(reason, _)| reason.might_have_counted()).map(|(_, count)| count).sum()
 }

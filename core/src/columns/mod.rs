@@ -13,13 +13,16 @@ mod footer;
 mod incidents;
 mod leaf_table;
 mod ledger;
+mod ledger_read;
 mod marks;
+mod marks_read;
 mod minute_table;
 mod minutes;
 mod minutes_read;
 mod reading;
 mod schema;
 mod slices;
+mod slices_read;
 mod sound;
 mod sources;
 mod sources_read;
@@ -34,7 +37,9 @@ pub use footer::{FileInfo, Footer, SCHEMA_VERSION};
 pub use incidents::{IncidentRow, MoneyRow, write_incident_money, write_incidents};
 pub use leaf_table::{MAX_LEAF_DIMENSIONS, MAX_LEAVES, read_leaf_table_csv, read_leaf_table_parquet};
 pub use ledger::{LedgerNames, bad_field_names, write_ledger};
+pub use ledger_read::{LedgerRow, read_ledger};
 pub use marks::write_marks;
+pub use marks_read::read_marks;
 pub use minute_table::{
     MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableProblems, TableRow, read_table_csv,
     read_table_parquet, table_columns_csv, table_spec,
@@ -42,7 +47,8 @@ pub use minute_table::{
 pub use minutes::write_minutes;
 pub use minutes_read::{FileMinute, MinutesReader, read_minutes};
 pub use reading::read_footer;
-pub use slices::{SliceRowRef, write_slices};
+pub use slices::{SliceRowRef, SlicesFile, write_slices};
+pub use slices_read::{JudgedAt, read_judged};
 pub use sound::{Soundness, read_through};
 pub use sources::{SourceRowRef, write_sources};
 pub use sources_read::{SourceRow, read_sources};

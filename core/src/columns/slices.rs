@@ -34,13 +34,45 @@ pub fn write_slices<W: Write + Send>(
     footer: &Footer,
     out: W,
 ) -> Result<Written, ColumnsError> {
-    let mut file = Rows::new(Dataset::Slices, Some(&spec.name), &layout(spec), footer, out)?;
-    let mut order: Vec<&SliceRowRef<'_>> = rows.iter().collect();
-    order.sort_by(|a, b| compare(spec, a, b));
-    for row in order {
-        push_row(&mut file, spec, row, &footer.host)?;
-    }
+    let mut file = SlicesFile::new(spec, footer, out)?;
+    file.add(rows)?;
     file.finish()
+}
+
+/// A file of the dataset that grows minute by minute.
+pub struct SlicesFile<W: Write + Send> {
+    rows: Rows<W>,
+    spec: StreamSpec,
+    host: String,
+}
+
+impl<W: Write + Send> SlicesFile<W> {
+    /// Begins a file for the slices of this stream.
+    ///
+    /// # Errors
+    /// Trouble of `out`.
+    pub fn new(spec: &StreamSpec, footer: &Footer, out: W) -> Result<SlicesFile<W>, ColumnsError> {
+        let rows = Rows::new(Dataset::Slices, Some(&spec.name), &layout(spec), footer, out)?;
+        Ok(SlicesFile { rows, spec: spec.clone(), host: footer.host.clone() })
+    }
+
+    /// Adds rows, sorted among themselves; all of their minutes come behind those that are there.
+    ///
+    /// # Errors
+    /// Trouble of `out`.
+    pub fn add(&mut self, rows: &[SliceRowRef<'_>]) -> Result<(), ColumnsError> {
+        let mut order: Vec<&SliceRowRef<'_>> = rows.iter().collect();
+        order.sort_by(|a, b| compare(&self.spec, a, b));
+        order.into_iter().try_for_each(|row| push_row(&mut self.rows, &self.spec, row, &self.host))
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// Trouble of `out`.
+    pub fn finish(self) -> Result<Written, ColumnsError> {
+        self.rows.finish()
+    }
 }
 
 fn push_row<W: Write + Send>(

@@ -71,6 +71,12 @@ impl Reason {
             Reason::PartialLine => "partial_line",
         }
     }
+
+    /// Whether a line refused so might have been an event of the minute in which it came: not one of another
+    /// time, of another kind of metric, or a control record.
+    pub fn might_have_counted(self) -> bool {
+        !matches!(self, Reason::TooLate | Reason::BadType | Reason::BadControl)
+    }
 }
 
 /// Counts of fields that could not be used although their event was counted: by field name.

@@ -1,7 +1,17 @@
-//! Figures as people read them: `18,204`, `3 h 12 min`, `14:03 CET`.
+//! Figures as people read them: `18,204`, `3 h 12 min`, `14:03 CET`, and how wide their terminal is.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+
+/// Columns when nobody says how many there are.
+const COLUMNS: usize = 100;
+
+/// How wide the terminal is: as `$COLUMNS` says, else as it says itself, else 100.
+pub(super) fn terminal_columns() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    told.or_else(seen).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+}
 
 /// `18,204`.
 pub(super) fn grouped(number: u64) -> String {

@@ -11,6 +11,7 @@ mod figures;
 mod ingest;
 mod mark;
 mod reach;
+mod replay;
 mod run;
 mod send;
 mod sources;
@@ -63,6 +64,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Say which combinations of dimension values explain a shortfall, or a surplus
     Explain(explain::ExplainArgs),
+    /// Put past minutes through the detector: which alarms there would have been
+    Replay(replay::ReplayArgs),
     /// Say that something was changed: a deploy, a flag, a promotion
     Mark(mark::MarkArgs),
     /// Say who sends, who ought to, whose silence says nothing
@@ -99,6 +102,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),
         Command::Verify(args) => verify::run(&args),

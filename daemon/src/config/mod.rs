@@ -9,6 +9,7 @@ mod checked;
 mod descriptors;
 mod detect;
 mod duration;
+mod expected;
 mod facts;
 mod fields;
 mod find;
@@ -41,6 +42,7 @@ pub use checked::{
     UdpOptions,
 };
 pub use duration::{duration_text, parse_duration_us};
+pub use expected::read_expectations;
 pub use facts::{ConfigDiff, StreamChange, StreamDiff, route_text};
 pub use find::ConfigError;
 pub use memory::{HTTP_BODIES_BYTES, LANE_BLOCKS, MemoryBound, ReceiveBuffers, buffer_bytes};

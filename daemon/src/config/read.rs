@@ -62,7 +62,7 @@ impl Config {
 }
 
 /// The places at which the text is no TOML.
-fn syntax(text: &str, broken: &[toml::de::Error]) -> Vec<Problem> {
+pub(super) fn syntax(text: &str, broken: &[toml::de::Error]) -> Vec<Problem> {
     let findings = Findings::new(text);
     for error in broken {
         let span = error.span().unwrap_or(text.len()..text.len());

@@ -321,7 +321,7 @@ fn earlier_config(text: &str) -> Result<Config, StartError> {
 }
 
 /// What a judge has to know of a configuration.
-pub(super) fn judge_context(config: &Config) -> JudgeContext {
+pub fn judge_context(config: &Config) -> JudgeContext {
     JudgeContext {
         host: config.host.clone(),
         view: config.view,

@@ -96,6 +96,31 @@ impl<'s> Gather<'s> {
     }
 }
 
+impl MinuteTable {
+    /// Several tables as one: duplicates add.
+    pub fn joined(mut tables: Vec<MinuteTable>) -> MinuteTable {
+        if tables.len() < 2 {
+            return tables.pop().unwrap_or_default();
+        }
+        let (mut known, mut all, mut rows) = (HashMap::new(), Vec::new(), Vec::new());
+        for table in tables {
+            let place = |key: &Arc<SeriesKey>| {
+                *known.entry(key.clone()).or_insert_with(|| {
+                    all.push(key.clone());
+                    all.len() as u32 - 1
+                })
+            };
+            let places: Vec<u32> = table.series.iter().map(place).collect();
+            let moved = |row: TableRow| TableRow { series: places[row.series as usize], ..row };
+            rows.extend(table.rows.into_iter().map(moved));
+        }
+        let (series, places) = sorted_series(all);
+        rows.iter_mut().for_each(|row: &mut TableRow| row.series = places[row.series as usize]);
+        rows.sort_by_key(|row| (row.minute, row.series));
+        MinuteTable { series, rows: added(rows), notes: Vec::new() }
+    }
+}
+
 /// The series sorted, and the new place of each.
 fn sorted_series(series: Vec<Arc<SeriesKey>>) -> (Vec<Arc<SeriesKey>>, Vec<u32>) {
     let mut order: Vec<u32> = (0..).take(series.len()).collect();

@@ -1,5 +1,7 @@
 //! Sealed minutes from a table: absent rows are zero, absent minutes and empty counts are missing data.
 
+use std::sync::Arc;
+
 use super::{MinuteTable, TableRow};
 use crate::model::{
     Completeness, Minute, MissingOrigin, SealedMinute, SealedRow, SealedRows, SeriesKey, StreamId, StreamSpec,
@@ -18,29 +20,47 @@ impl MinuteTable {
         stream: StreamId,
         spec: &'t StreamSpec,
     ) -> impl Iterator<Item = SealedMinute> + use<'t> {
-        let mut seal =
-            Seal { table: self, spec, stream, shares: shares(self), since: vec![None; self.series.len()] };
-        let mut rest = self.rows.as_slice();
-        let (first, last) = self.span().map_or((0, -1), |(first, last)| (first.0, last.0));
-        (first..=last).map(move |minute| {
-            let here = rest.iter().take_while(|row| row.minute == Minute(minute)).count();
-            let (rows, behind) = rest.split_at(here);
-            rest = behind;
-            seal.minute(Minute(minute), rows)
-        })
+        Seal::new(self, stream, spec).over(self.rows.as_slice())
+    }
+
+    /// The same of a table that nobody needs any more.
+    pub fn into_sealed(
+        self,
+        stream: StreamId,
+        spec: &StreamSpec,
+    ) -> impl Iterator<Item = SealedMinute> + use<> {
+        Seal::new(&self, stream, spec).over(self.rows)
     }
 }
 
-struct Seal<'t> {
-    table: &'t MinuteTable,
-    spec: &'t StreamSpec,
+struct Seal {
+    series: Vec<Arc<SeriesKey>>,
+    spec: StreamSpec,
     stream: StreamId,
     shares: Vec<f64>,
     /// Per series: since when it is missing.
     since: Vec<Option<Minute>>,
 }
 
-impl Seal<'_> {
+impl Seal {
+    fn new(table: &MinuteTable, stream: StreamId, spec: &StreamSpec) -> Seal {
+        let since = vec![None; table.series.len()];
+        Seal { series: table.series.clone(), spec: spec.clone(), stream, shares: shares(table), since }
+    }
+
+    /// Every minute from the first row to the last.
+    fn over<R: AsRef<[TableRow]>>(mut self, rows: R) -> impl Iterator<Item = SealedMinute> {
+        let span = rows.as_ref().first().zip(rows.as_ref().last());
+        let (first, last) = span.map_or((0, -1), |(first, last)| (first.minute.0, last.minute.0));
+        let mut next = 0;
+        (first..=last).map(move |minute| {
+            let rest = &rows.as_ref()[next..];
+            let here = rest.iter().take_while(|row| row.minute == Minute(minute)).count();
+            next += here;
+            self.minute(Minute(minute), &rest[..here])
+        })
+    }
+
     fn minute(&mut self, minute: Minute, rows: &[TableRow]) -> SealedMinute {
         SealedMinute {
             stream: self.stream,
@@ -56,7 +76,7 @@ impl Seal<'_> {
 
     fn row(&self, row: &TableRow) -> Option<SealedRow> {
         let sketches = self.spec.distincts.iter().map(|_| Box::default()).collect();
-        let key = self.table.series[row.series as usize].clone();
+        let key = self.series[row.series as usize].clone();
         Some(SealedRow { key, count: row.count?, sums: row.sums.clone(), sketches })
     }
 
@@ -106,7 +126,7 @@ impl Seal<'_> {
     fn lacking(&self, minute: Minute, row: &TableRow) -> MissingOrigin {
         let series = row.series as usize;
         MissingOrigin {
-            origin: named(self.spec, &self.table.series[series]),
+            origin: named(&self.spec, &self.series[series]),
             since: self.since[series].unwrap_or(minute).start(),
             share: self.shares[series] * (1.0 - row.completeness),
         }

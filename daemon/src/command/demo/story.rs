@@ -83,6 +83,9 @@ impl Story {
     fn daemon(&self, clock: &Arc<dyn Clock>) -> Result<Daemon, String> {
         let start = |http: &str| {
             let config = settings::config(&self.dir, http).map_err(StartError::Refused)?;
+            // Other commands find the shop by it: `ebbd replay ebbd-demo -c ebbd-demo/ebbd.toml`.
+            std::fs::write(self.dir.join("ebbd.toml"), &config.text)
+                .map_err(|error| StartError::Refused(format!("{}: {error}", self.dir.display())))?;
             let surroundings =
                 Surroundings { clock: Arc::clone(clock), service: Arc::new(ServiceManager::default()) };
             Daemon::start(config, surroundings, &mut Inherited::none())

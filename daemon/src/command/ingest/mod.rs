@@ -17,6 +17,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::command) use table::read_table;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,8 @@
 //! Minute tables: counts that a shop has, instead of the events behind them.
 
 use std::fs::File;
-use std::io::BufRead;
+use std::io::{self, BufRead, Seek};
+use std::path::Path;
 
 use ebbd_core::columns::{MinuteTable, read_table_csv, read_table_parquet};
 use ebbd_core::model::{Ledger, LedgerCounts, LedgerKey, SourceId, StreamId, StreamSpec};
@@ -19,7 +20,7 @@ const BATCH_ROWS: usize = 1 << 19;
 /// A table that can't be read as one: every bad line by its number. What can't be written.
 pub(super) fn take(job: &Job, stream: StreamId, input: &Input, output: &mut Output) -> Result<(), String> {
     let spec = &job.config.streams[stream.index()];
-    let table = read(job, spec, input)?;
+    let table = read(spec, input, |bytes| input::spooled(bytes, &job.config.data_dir))?;
     output.notes(&table.notes);
     let mut counts = LedgerCounts { received: table.rows.len() as u64, ..LedgerCounts::default() };
     counts.control = table.rows.iter().filter(|row| row.count.is_none()).count() as u64;
@@ -49,13 +50,30 @@ pub(super) fn take(job: &Job, stream: StreamId, input: &Input, output: &mut Outp
     output.ledger(&ledger)
 }
 
-fn read(job: &Job, spec: &StreamSpec, input: &Input) -> Result<MinuteTable, String> {
+/// The table in a file, plain or compressed, CSV or Parquet, for whoever does not ingest it.
+///
+/// # Errors
+/// A table that can't be read as one: every bad line by its number.
+pub(in crate::command) fn read_table(spec: &StreamSpec, path: &Path) -> Result<MinuteTable, String> {
+    let input = Input::open(&path.display().to_string(), path)?;
+    read(spec, &input, |mut bytes| {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut bytes, &mut file)?;
+        file.rewind()?;
+        Ok(file)
+    })
+}
+
+fn read(
+    spec: &StreamSpec,
+    input: &Input,
+    spool: impl FnOnce(Box<dyn BufRead>) -> io::Result<File>,
+) -> Result<MinuteTable, String> {
     let (mut bytes, bar) = input.unpacked()?;
     let head = bytes.fill_buf().map_err(|error| input::trouble(&error, &bar))?;
     let table = if head.starts_with(b"PAR1") {
         // Parquet is read from its end: what may have been compressed is unpacked to a file first.
-        let spooled = input::spooled(bytes, &job.config.data_dir);
-        let file: File = spooled.map_err(|error| input::trouble(&error, &bar))?;
+        let file: File = spool(bytes).map_err(|error| input::trouble(&error, &bar))?;
         read_table_parquet(spec, file).map_err(|error| error.to_string())
     } else {
         read_table_csv(spec, bytes).map_err(|error| error.to_string())

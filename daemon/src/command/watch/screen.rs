@@ -7,8 +7,7 @@ use ebbd_core::report::watch::{Style, block, first_sight};
 use ebbd_core::report::{visible, visible_json};
 use jiff::tz::TimeZone;
 
-/// Columns when nobody says how many there are.
-const COLUMNS: usize = 100;
+use crate::command::figures;
 
 /// Where a watcher prints.
 pub(super) struct Screen {
@@ -30,7 +29,7 @@ impl Screen {
         let terminal = io::stdout().is_terminal();
         let zone = if terminal { TimeZone::system() } else { TimeZone::UTC };
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
-        let style = Style { zone, width: columns(), colour };
+        let style = Style { zone, width: figures::terminal_columns(), colour };
         Screen { style, ..Screen::plain(Box::new(io::stdout()), json) }
     }
 
@@ -57,10 +56,4 @@ impl Screen {
         }
         self.closed = writeln!(self.out, "{text}").and_then(|()| self.out.flush()).is_err();
     }
-}
-
-fn columns() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-    told.or_else(seen).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
 }
