@@ -7,13 +7,17 @@ use std::process::{Command, Output};
 
 use ebbd::config::{Config, Secrets, SocketPath, SourceKind, Surroundings};
 
-const SOCKETS: [&str; 6] = [
+/// Those that nobody needs who doesn't ask for them.
+const OPTIONAL: [&str; 2] = ["ebbd-statsd.socket", "ebbd-write.socket"];
+
+const SOCKETS: [&str; 7] = [
     "ebbd-events.socket",
     "ebbd-events-dgram.socket",
     "ebbd-alarms.socket",
     "ebbd-control.socket",
     "ebbd-http.socket",
     "ebbd-statsd.socket",
+    "ebbd-write.socket",
 ];
 
 fn shipped(name: &str) -> PathBuf {
@@ -68,8 +72,9 @@ impl Root {
     fn with_drop_in(self) -> Root {
         let folder = self.units().join("ebbd.service.d");
         fs::create_dir_all(&folder).expect("a folder for drop-ins");
-        fs::copy(shipped("optional/ebbd.service.d/outbound.conf"), folder.join("outbound.conf"))
-            .expect("copied");
+        for name in ["outbound.conf", "write-token.conf"] {
+            fs::copy(shipped(&format!("optional/ebbd.service.d/{name}")), folder.join(name)).expect("copied");
+        }
         self
     }
 
@@ -233,7 +238,7 @@ fn of_units(units: &[&str]) -> Listeners {
 #[test]
 fn units_and_configuration_name_the_same_listeners() {
     let example = text("ebbd.toml");
-    let usual: Vec<&str> = SOCKETS.into_iter().filter(|unit| *unit != "ebbd-statsd.socket").collect();
+    let usual: Vec<&str> = SOCKETS.into_iter().filter(|unit| !OPTIONAL.contains(unit)).collect();
     assert_eq!(of_units(&usual), of_configuration(&check(&example)));
     assert_eq!(of_units(&SOCKETS), of_configuration(&check(&uncommented(&example))));
     let wants = value("ebbd.service", "Wants").expect("it wants its sockets");

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use super::support::{MONEY, PATIENCE, Place, free_port, stream};
+use super::support::{MONEY, PATIENCE, Place, eventually, free_port, stream};
 use super::wire::{append, load};
 use ebbd_bench::WireFormat;
 
@@ -202,6 +202,13 @@ fn gaps_forgeries_and_crowds_are_told() {
         "OK 0\nBYE 0 counted=0 rejected=0 duplicate=0\n",
         "no name is needed"
     );
+    eventually("what went wrong is in the status", PATIENCE, || {
+        let senders = &running.status()["senders"];
+        let errors = &senders["errors"];
+        let of = |name: &str| errors[name].as_u64().unwrap_or(0);
+        let each = ["gap", "diverged", "fenced", "not_acked"].map(of);
+        each == [1; 4] && of("too_many_ids") == 4_100 - 4_095 && senders["acked_lines"] == 20 + 4_095
+    });
     running.stop_in_order();
     let counted: u64 = place.ledger().iter().map(|row| row["counted"].as_u64().unwrap()).sum();
     assert_eq!(counted, 20 + 4_095);

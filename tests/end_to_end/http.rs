@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::support::{PATIENCE, Place, free_port, python, stream};
+use super::support::{PATIENCE, Place, eventually, free_port, python, stream};
 
 /// A place with an HTTP source at this port.
 fn place(port: u16, more: &str) -> Place {
@@ -79,6 +79,14 @@ fn what_the_documentation_shows_works() {
         let said = shell(&script, place.path("data").as_path());
         assert_eq!(said.trim_end(), shown.join("\n"), "{script}");
     }
+    eventually("answers are in the status", PATIENCE, || {
+        running.status()["sources"][0]["answers"] == json!({"200": 2, "204": 1, "400": 1})
+    });
+    let (_, metrics) = running.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("ebbd_source_http_requests_total{source=\"web\",status=\"204\"} 1\n"),
+        "{metrics}"
+    );
     running.stop_in_order();
     let row = &place.ledger()[0];
     assert!(row["counted"].as_u64().unwrap() >= 3 && row["control"] == 1, "{row}");

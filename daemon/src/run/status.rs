@@ -9,7 +9,7 @@ use super::view::{Seen, View};
 use crate::config::{LANE_BLOCKS, SourceConfig};
 use crate::telemetry::{
     AlarmSummary, BudgetStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SourceStatus, StatusReport, StreamStatus,
+    SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 /// Learning ends at the latest after this many minutes of data.
@@ -30,7 +30,8 @@ impl View {
             now: self.now().to_rfc3339(),
             uptime_s: telemetry.started.elapsed().as_secs(),
             streams: self.config.streams.iter().map(|spec| self.stream_status(spec, &seen)).collect(),
-            sources: self.config.sources.iter().map(|source| source_status(source, &seen)).collect(),
+            sources: self.config.sources.iter().map(|source| self.source_status(source, &seen)).collect(),
+            senders: self.senders_status(),
             ledger: LedgerStatus {
                 kernel_datagrams_at_least: self
                     .config
@@ -49,6 +50,49 @@ impl View {
             subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
             degraded: self.degraded(),
             notes: seen.notes.clone(),
+        }
+    }
+
+    fn source_status(&self, source: &SourceConfig, seen: &Seen) -> SourceStatus {
+        let name = &source.spec.name;
+        let counts = sum(seen.by_key(|of, _| of == name));
+        let told = seen.told.get(name).copied().unwrap_or_default();
+        let known: BTreeMap<&str, &SourceMinute> = seen
+            .sources
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|minute| minute.source_name == *name)
+            .map(|minute| (minute.origin.as_str(), minute))
+            .collect();
+        let state = known.values().find(|minute| minute.state.name() == "alive").or(known.values().next());
+        let answers = self.telemetry.answers[source.spec.id.index()].1.get();
+        SourceStatus {
+            name: name.clone(),
+            kind: source.kind.name().to_owned(),
+            state: state.map_or("idle", |minute| minute.state.name()).to_owned(),
+            lag_ms: None,
+            lines: told.lines(),
+            rejected: counts.rejected_total(),
+            connections: seen.connections.get(name).copied().unwrap_or(0) as u64,
+            last: None,
+            origins: known
+                .values()
+                .filter(|m| !m.origin.is_empty())
+                .map(|m| origin_status(source, m))
+                .collect(),
+            answers: answers.into_iter().map(|(status, count)| (status.to_owned(), count)).collect(),
+        }
+    }
+
+    fn senders_status(&self) -> SendersStatus {
+        let senders = &self.telemetry.senders;
+        let errors = self.telemetry.protocol_errors.get().into_iter().filter(|(_, count)| *count > 0);
+        SendersStatus {
+            known: u64::try_from(senders.known.get()).unwrap_or(0),
+            speaking: u64::try_from(senders.speaking.get()).unwrap_or(0),
+            greeted: senders.greeted.get(),
+            acked_lines: senders.lines.get(),
+            errors: errors.map(|(error, count)| (error.to_owned(), count)).collect(),
         }
     }
 
@@ -120,31 +164,6 @@ fn ledger_status(seen: &Seen) -> LedgerStatus {
         kernel_datagrams_at_least: false,
         sender_dropped: total.sender_dropped,
         balances: seen.unbalanced == 0,
-    }
-}
-
-fn source_status(source: &SourceConfig, seen: &Seen) -> SourceStatus {
-    let name = &source.spec.name;
-    let counts = sum(seen.by_key(|of, _| of == name));
-    let told = seen.told.get(name).copied().unwrap_or_default();
-    let known: BTreeMap<&str, &SourceMinute> = seen
-        .sources
-        .values()
-        .flat_map(BTreeMap::values)
-        .filter(|minute| minute.source_name == *name)
-        .map(|minute| (minute.origin.as_str(), minute))
-        .collect();
-    let state = known.values().find(|minute| minute.state.name() == "alive").or(known.values().next());
-    SourceStatus {
-        name: name.clone(),
-        kind: source.kind.name().to_owned(),
-        state: state.map_or("idle", |minute| minute.state.name()).to_owned(),
-        lag_ms: None,
-        lines: told.lines(),
-        rejected: counts.rejected_total(),
-        connections: seen.connections.get(name).copied().unwrap_or(0) as u64,
-        last: None,
-        origins: known.values().filter(|m| !m.origin.is_empty()).map(|m| origin_status(source, m)).collect(),
     }
 }
 

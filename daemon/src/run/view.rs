@@ -16,7 +16,7 @@ use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
 use crate::judge::JudgeView;
 use crate::outlet::{AlarmHub, Progress};
-use crate::source::{Lost, SourceTold};
+use crate::source::{AckFigures, Lost, PROTOCOL_ERRORS, SourceTold};
 use crate::store::StoreCounters;
 use crate::sys::Clock;
 use crate::telemetry::{LatencyRecorder, Telemetry};
@@ -165,6 +165,7 @@ impl CommitView for View {
         self.show_streams(&seen);
         drop(seen);
         self.show_sources(committer);
+        self.show_senders(committer);
         let counters = committer.aggregator.counters();
         self.telemetry.committer.distinct_log_spills.raise_to(counters.distinct_log_spills);
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
@@ -236,8 +237,26 @@ impl View {
             figures.waits.raise_to(told.waits);
             figures.kernel_datagrams.raise_to(told.kernel_datagrams);
             figures.refused.raise_to(told.refused_connections);
+            figures.duplicate_lines.raise_to(told.duplicate_lines);
+            for (status, count) in source.counters.by_status() {
+                self.telemetry.answers[source.id.index()].1.raise_to(status, count);
+            }
             let open = committer.feeds.conns().open_of(source.id);
             figures.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn show_senders(&self, committer: &Committer) {
+        let desk = committer.feeds.desk();
+        let (known, speaking) = desk.figures();
+        let AckFigures { greeted, acked_lines, errors } = desk.counters().read();
+        let senders = &self.telemetry.senders;
+        senders.greeted.raise_to(greeted);
+        senders.lines.raise_to(acked_lines);
+        senders.known.set(i64::try_from(known).unwrap_or(i64::MAX));
+        senders.speaking.set(i64::try_from(speaking).unwrap_or(i64::MAX));
+        for (error, count) in PROTOCOL_ERRORS.into_iter().zip(errors) {
+            self.telemetry.protocol_errors.raise_to(error, count);
         }
     }
 

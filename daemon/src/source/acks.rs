@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam::channel::{Receiver, Sender as Bell, bounded};
@@ -17,6 +17,7 @@ use ebbd_core::aggregate::{Aggregator, RefusedLines, Sample};
 use ebbd_core::decode::{Greeting, Refusal, SenderId};
 use ebbd_core::model::{ConnId, Reason, SourceId, TimeUs};
 
+use super::ack_counters::AckCounters;
 use super::senders::{Moved, Numbered, Sender, Senders, Spoken};
 use crate::sys::Wake;
 
@@ -107,6 +108,8 @@ pub struct Acks {
     moved: Vec<(ConnId, Option<SenderId>, Moved)>,
     rejected: Vec<(ConnId, u64, Reason)>,
     refused: Vec<RefusedLines>,
+    /// Lines of senders that are counted by this commit.
+    lines: u64,
     bound: Vec<Binding>,
 }
 
@@ -121,15 +124,6 @@ pub struct Binding {
     pub id: Option<SenderId>,
     /// The number of the first line that it announced.
     pub from: u64,
-}
-
-/// How often things happened, ever.
-#[derive(Debug, Default)]
-pub struct AckCounters {
-    /// Connections that were fenced.
-    pub fenced: AtomicU64,
-    /// Claims that were refused.
-    pub refused: AtomicU64,
 }
 
 impl Acks {
@@ -185,7 +179,7 @@ impl AckDesk {
     pub(super) fn claim(&self, claim: Claim) {
         let mut inner = self.lock();
         if let Some(id) = &claim.greeting.id {
-            inner.fence(id, &self.counters);
+            inner.fence(id);
         }
         inner.waiting.insert(claim.conn, claim);
         drop(inner);
@@ -236,7 +230,8 @@ impl AckDesk {
         }
         let mut moved = inner.senders.moved(at, |source, conn| aggregator.position(source, conn));
         moved.extend(inner.attached_moved(aggregator));
-        let mut acks = Acks { moved, refused, ..Acks::default() };
+        let lines = inner.senders.take_counted();
+        let mut acks = Acks { moved, refused, lines, ..Acks::default() };
         for sample in samples {
             let base = inner.senders.base(sample.conn);
             acks.rejected.extend(base.map(|base| (sample.conn, base + sample.number, sample.reason)));
@@ -255,6 +250,7 @@ impl AckDesk {
     /// Tells what a commit made to be told: it is safe now. To be called in the order of commits.
     pub fn publish(&self, acks: Acks) {
         let mut inner = self.lock();
+        self.counters.acked(acks.lines);
         // Who hears how far it was counted has heard before what was refused.
         for lines in acks.refused {
             inner.post(lines.conn, |mail| mail.refused.push(lines));
@@ -271,7 +267,6 @@ impl AckDesk {
             });
         }
         for (conn, address, answer) in acks.answers {
-            self.counters.refused.fetch_add(u64::from(answer.is_err()), Ordering::Relaxed);
             address.post(conn, |mail| mail.answer = Some(answer));
         }
     }
@@ -325,16 +320,14 @@ impl Inner {
     }
 
     /// Ends whoever speaks for a name or waits to.
-    fn fence(&mut self, id: &SenderId, counters: &AckCounters) {
+    fn fence(&mut self, id: &SenderId) {
         let waiting = self.waiting.values().find(|claim| claim.greeting.id.as_ref() == Some(id));
         if let Some(Claim { conn, address, .. }) = waiting.cloned() {
             self.waiting.remove(&conn);
             address.post(conn, |mail| mail.is_fenced = true);
-            counters.fenced.fetch_add(1, Ordering::Relaxed);
         }
         let Some(holder) = self.holders.get_mut(id).filter(|holder| !holder.is_fenced) else { return };
         holder.is_fenced = true;
-        counters.fenced.fetch_add(1, Ordering::Relaxed);
         let conn = holder.conn;
         self.post(conn, |mail| mail.is_fenced = true);
     }

@@ -186,10 +186,11 @@ impl Connection {
         feed.count(Told::ControlLines, 1);
         match first {
             FirstLine::Greeting(greeting) if feed.acks => {
+                feed.desk().counters().greeted();
                 self.claim(feed, greeting, bytes[end..].to_vec());
             }
-            FirstLine::Greeting(_) => self.turn_down(Refusal::NotAcked, now),
-            _ => self.turn_down(Refusal::BadGreeting, now),
+            FirstLine::Greeting(_) => self.turn_down(feed, Refusal::NotAcked, now),
+            _ => self.turn_down(feed, Refusal::BadGreeting, now),
         }
         false
     }
@@ -208,7 +209,8 @@ impl Connection {
 
     /// Says why and ends the conversation. The sender may take a moment to read that: closing at once would
     /// take the words away from under it.
-    fn turn_down(&mut self, refusal: Refusal, now: Instant) {
+    fn turn_down(&mut self, feed: &Feed, refusal: Refusal, now: Instant) {
+        feed.desk().counters().refused(refusal);
         self.outbox.say(&Answer::Error(refusal));
         self.talk = Talk::TurnedDown(now);
         self.cutter = Cutter::new(0);
@@ -219,7 +221,7 @@ impl Connection {
 
     /// Ends an acknowledged conversation: none of its lines is counted from now on.
     fn refuse(&mut self, feed: &Feed, refusal: Refusal, now: Instant) {
-        self.turn_down(refusal, now);
+        self.turn_down(feed, refusal, now);
         feed.closed(self.id);
         feed.desk().hurry();
     }

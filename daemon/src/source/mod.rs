@@ -5,6 +5,7 @@
 //! answers to acknowledged senders.
 //! Must not know: formats, counting, storage, outlets.
 
+mod ack_counters;
 mod acked;
 mod acks;
 mod connection;
@@ -37,7 +38,8 @@ use std::time::Duration;
 
 use ebbd_core::model::SourceId;
 
-pub use acks::{AckCounters, AckDesk, Acks, Binding, MOST_IDS};
+pub use ack_counters::{AckFigures, PROTOCOL_ERRORS};
+pub use acks::{AckDesk, Acks, Binding, MOST_IDS};
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::Intake;
 pub use file::{FileBook, FileNote, Position};

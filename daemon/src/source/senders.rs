@@ -44,6 +44,8 @@ pub struct Senders {
     forget_after_us: i64,
     by_id: BTreeMap<SenderId, Sender>,
     bound: BTreeMap<ConnId, Bound>,
+    /// Lines counted since somebody asked.
+    counted: u64,
 }
 
 /// A connection that was granted.
@@ -81,7 +83,7 @@ impl Senders {
     /// Nobody is known. Up to `most` names are remembered; one that is not heard for `forget_after_us` makes
     /// room for another.
     pub fn new(most: usize, forget_after_us: i64) -> Senders {
-        Senders { most, forget_after_us, by_id: BTreeMap::new(), bound: BTreeMap::new() }
+        Senders { most, forget_after_us, by_id: BTreeMap::new(), bound: BTreeMap::new(), counted: 0 }
     }
 
     /// Lets `conn` speak for `id` (for nobody in particular if there is none), which would begin with the
@@ -152,6 +154,7 @@ impl Senders {
             if moved == bound.told {
                 continue;
             }
+            self.counted += moved.reached.number - bound.told.reached.number;
             bound.told = moved;
             news.push((conn, bound.id.clone(), moved));
             if let Some(sender) = bound.id.as_ref().and_then(|id| self.by_id.get_mut(id)) {
@@ -160,6 +163,11 @@ impl Senders {
             }
         }
         news
+    }
+
+    /// Lines of all senders that were counted since the last call.
+    pub(super) fn take_counted(&mut self) -> u64 {
+        std::mem::take(&mut self.counted)
     }
 
     /// The number before the first line of a connection that was counted.

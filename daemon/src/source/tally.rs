@@ -8,7 +8,19 @@ use ebbd_core::sync::Tally;
 const FIELDS: usize = 10;
 
 /// The statuses that HTTP answers with; what is none of them is counted with the last one.
-const STATUSES: [u16; 11] = [200, 204, 400, 401, 404, 405, 408, 413, 415, 503, 500];
+const STATUSES: [(u16, &str); 11] = [
+    (200, "200"),
+    (204, "204"),
+    (400, "400"),
+    (401, "401"),
+    (404, "404"),
+    (405, "405"),
+    (408, "408"),
+    (413, "413"),
+    (415, "415"),
+    (503, "503"),
+    (500, "500"),
+];
 
 /// Counted by a source's thread, drained by the committer.
 #[derive(Debug, Default)]
@@ -74,16 +86,14 @@ impl SourceCounters {
 
     /// A request over HTTP was answered with this status.
     pub(super) fn answered(&self, status: u16) {
-        let at = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        let at = STATUSES.iter().position(|(known, _)| *known == status).unwrap_or(STATUSES.len() - 1);
         self.answered[at].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Requests over HTTP by status, ever.
-    pub fn by_status(&self) -> impl Iterator<Item = (u16, u64)> {
-        STATUSES
-            .into_iter()
-            .zip(&self.answered)
-            .map(|(status, count)| (status, count.load(Ordering::Relaxed)))
+    /// Requests over HTTP by the statuses that were answered, ever.
+    pub fn by_status(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.answered.iter().map(|count| count.load(Ordering::Relaxed));
+        STATUSES.into_iter().map(|(_, name)| name).zip(counts).filter(|(_, count)| *count > 0)
     }
 
     /// Whether nothing was counted since the last drain.

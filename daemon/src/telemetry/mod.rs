@@ -24,11 +24,12 @@ pub use logging::{LoggingError, start_logging};
 pub use seldom::Seldom;
 pub use stages::{
     AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JournalCounters,
-    JudgeCounters, LaneCounters, RejectCounters, SourceCounters, StoreCounters, StreamCounters,
+    JudgeCounters, Labelled, LaneCounters, RejectCounters, SenderCounters, SourceCounters, StoreCounters,
+    StreamCounters,
 };
 pub use status::{
     AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SourceStatus, StatusReport, StreamStatus,
+    SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 /// Every figure of the running daemon. Shared by reference; each field is written by its own stage.
@@ -40,6 +41,12 @@ pub struct Telemetry {
     pub daemon: DaemonGauges,
     /// One per declared source, in the configuration's order.
     pub sources: Vec<(String, Arc<SourceCounters>)>,
+    /// Requests over HTTP by status, one per declared source.
+    pub answers: Vec<(String, Labelled)>,
+    /// Acknowledged senders.
+    pub senders: SenderCounters,
+    /// Conversations with acknowledged senders that ended by an error, by its name.
+    pub protocol_errors: Labelled,
     /// One per lane; padded, because each belongs to another thread.
     pub lanes: Vec<Arc<CachePadded<LaneCounters>>>,
     /// One per declared stream, in the configuration's order.
@@ -121,6 +128,9 @@ impl Telemetry {
             started: Instant::now(),
             daemon: DaemonGauges::default(),
             sources: sources.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
+            answers: sources.iter().map(|name| ((*name).to_owned(), Labelled::default())).collect(),
+            senders: SenderCounters::default(),
+            protocol_errors: Labelled::default(),
             lanes: (0..lanes).map(|_| Arc::default()).collect(),
             streams: streams.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
             rejects: RejectCounters::default(),

@@ -1,6 +1,9 @@
 //! The figures of each stage: one struct per stage, one line per figure. The line's comment is the help
 //! text that Prometheus shows, its string the family's name (counters get `_total` when written).
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use ebbd_core::model::Reason;
 
 use super::cell::{Cell, Counter, Gauge, Ratio, Value};
@@ -57,6 +60,8 @@ figures! {
         connections: Gauge = "ebbd_source_connections",
         /// Connections, files or peers ever opened.
         opened: Counter = "ebbd_source_opened",
+        /// Lines that acknowledged senders sent again and that were skipped.
+        duplicate_lines: Counter = "ebbd_source_duplicate_lines",
         /// Connections refused because the limit was reached.
         refused: Counter = "ebbd_source_refused",
         /// Lines shed because a queue was full (datagrams only).
@@ -73,6 +78,18 @@ figures! {
         errors: Counter = "ebbd_source_errors",
         /// How far behind the wall clock its events are, in seconds.
         lag: Ratio = "ebbd_source_lag_seconds",
+    }
+
+    /// What acknowledged senders did, over all sources.
+    pub struct SenderCounters {
+        /// Connections that greeted.
+        greeted: Counter = "ebbd_acked_greetings",
+        /// Senders' names that are remembered.
+        known: Gauge = "ebbd_acked_senders",
+        /// Connections of acknowledged senders that are open.
+        speaking: Gauge = "ebbd_acked_connections",
+        /// Lines acknowledged: counted, or counted as rejected, and durable.
+        lines: Counter = "ebbd_acked_lines",
     }
 
     /// What one lane did.
@@ -222,5 +239,23 @@ impl RejectCounters {
     /// The counter of `reason`.
     pub fn of(&self, reason: Reason) -> &Counter {
         &self.0[reason as usize]
+    }
+}
+
+/// Counts by a word from a list that only grows: a status, the name of an error.
+#[derive(Debug, Default)]
+pub struct Labelled(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Labelled {
+    /// Takes over a total that is kept elsewhere.
+    pub fn raise_to(&self, word: &'static str, total: u64) {
+        let mut words = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = words.entry(word).or_default();
+        *known = total.max(*known);
+    }
+
+    /// All words and their counts.
+    pub fn get(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -39,6 +39,8 @@ report! {
         pub streams: Vec<StreamStatus>,
         /// One per declared source.
         pub sources: Vec<SourceStatus>,
+        /// Acknowledged senders.
+        pub senders: SendersStatus,
         /// What became of every line.
         pub ledger: LedgerStatus,
         /// The queues between stages.
@@ -108,7 +110,23 @@ report! {
         /// When something last came from it.
         pub last: Option<String>,
         /// Its named hosts.
-        pub origins: Vec<OriginStatus>
+        pub origins: Vec<OriginStatus>,
+        /// Requests over HTTP by the status that was answered.
+        pub answers: BTreeMap<String, u64>
+    }
+
+    /// Acknowledged senders, over all sources, since the daemon's start.
+    pub struct SendersStatus {
+        /// Names that are remembered.
+        pub known: u64,
+        /// Connections that are open.
+        pub speaking: u64,
+        /// Connections that ever greeted.
+        pub greeted: u64,
+        /// Lines acknowledged.
+        pub acked_lines: u64,
+        /// Conversations that ended by an error, by its name.
+        pub errors: BTreeMap<String, u64>
     }
 
     /// One named host of a source.

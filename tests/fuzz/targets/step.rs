@@ -31,7 +31,16 @@ fuzz_target!(|data: &[u8]| {
     for (source, conn) in [(SourceId(0), ConnId(1)), (SourceId(1), ConnId(2))] {
         let (bytes, end_offset) = (Lease::owned(data.to_vec()), data.len() as u64);
         let reading = Reading::Configured;
-        lane.consume(&Block { bytes, source, conn, first_line: 1, end_offset, check: 9, arrival: ARRIVAL, reading });
+        lane.consume(&Block {
+            bytes,
+            source,
+            conn,
+            first_line: 1,
+            end_offset,
+            check: 9,
+            arrival: ARRIVAL,
+            reading,
+        });
     }
     let deltas = vec![lane.cut(1)];
     let step = Step { commit: 1, at: ARRIVAL, now: ARRIVAL, deltas, ..Step::default() };

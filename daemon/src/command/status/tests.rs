@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::text::status;
 use crate::telemetry::{
     AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SourceStatus, StatusReport, StreamStatus,
+    SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 fn report() -> StatusReport {
@@ -116,6 +116,22 @@ fn trouble_is_not_hidden() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("DOES NOT BALANCE") && text.contains("none open"), "{text}");
     assert!(text.starts_with("orders: 18,204 counted, 0 rejected, no minute complete yet"), "{text}");
+}
+
+#[test]
+fn senders_and_writers_are_told_where_there_are_some() {
+    let mut report = report();
+    report.senders = SendersStatus {
+        known: 12,
+        speaking: 3,
+        greeted: 40,
+        acked_lines: 6_200,
+        errors: [("fenced".to_owned(), 2)].into(),
+    };
+    report.sources[0].answers = [("204".to_owned(), 1_200), ("400".to_owned(), 3)].into();
+    let text = status(&report, &TimeZone::UTC);
+    assert!(text.contains("\nsenders   3 open, 12 known   6,200 lines acknowledged   fenced 2\n"), "{text}");
+    assert!(text.contains("\nanswers   shop   204: 1,200, 400: 3\n"), "{text}");
 }
 
 #[test]

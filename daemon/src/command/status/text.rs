@@ -23,6 +23,7 @@ pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
     out += "\n";
     out += &sources(&report.sources, &report.now, zone);
     out += "\n";
+    out += &senders(report);
     out += &ledger(&report.ledger);
     let queues = report.queues.iter().map(|queue| {
         let full =
@@ -91,6 +92,25 @@ fn origin(origin: &OriginStatus, now: &str, zone: &TimeZone, width: usize) -> St
     words.push(format!("{} of events", percent(origin.share)));
     words.extend(origin.expected.then(|| "expected".to_owned()));
     format!("{name:<width$}  {:<13}  {:<10}  {}\n", "", origin.state, words.join(", "))
+}
+
+/// Acknowledged senders and requests over HTTP, if there are any.
+fn senders(report: &StatusReport) -> String {
+    let senders = &report.senders;
+    let mut out = String::new();
+    if senders.known > 0 || senders.greeted > 0 || !senders.errors.is_empty() {
+        let mut parts = vec![
+            format!("{} open, {} known", grouped(senders.speaking), grouped(senders.known)),
+            format!("{} lines acknowledged", grouped(senders.acked_lines)),
+        ];
+        parts.extend(senders.errors.iter().map(|(error, times)| format!("{error} {}", grouped(*times))));
+        out += &labelled("senders", &parts);
+    }
+    for source in report.sources.iter().filter(|source| !source.answers.is_empty()) {
+        let answers = source.answers.iter().map(|(status, times)| format!("{status}: {}", grouped(*times)));
+        out += &labelled("answers", &[visible(&source.name), answers.collect::<Vec<_>>().join(", ")]);
+    }
+    out
 }
 
 fn ledger(ledger: &LedgerStatus) -> String {

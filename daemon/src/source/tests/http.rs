@@ -78,8 +78,8 @@ fn a_write_is_answered_when_it_is_counted() {
     let want = json!({"error": "partial write: 1 of 1 lines rejected: unknown_stream 1 (first in line 1) dropped=1"});
     assert_eq!((status, parsed(&body)), (400, want));
     assert_eq!(post(&source, "/write?precision=s", "", b"\n\r\n").0, 204, "there is nothing to count");
-    let statuses: Vec<_> = source.counters.by_status().filter(|(_, count)| *count > 0).collect();
-    assert_eq!(statuses, [(204, 2), (400, 2)]);
+    let statuses: Vec<_> = source.counters.by_status().collect();
+    assert_eq!(statuses, [("204", 2), ("400", 2)]);
     assert_eq!(office.finish(source), (8, 0));
 }
 

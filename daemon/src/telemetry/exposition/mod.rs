@@ -99,8 +99,11 @@ impl Collector for Figures {
         let telemetry = &*self.0;
         build_info(&mut encoder)?;
         rejects(&mut encoder, telemetry)?;
-        let single: [&dyn Readings; 8] = [
+        answers(&mut encoder, telemetry)?;
+        protocol_errors(&mut encoder, telemetry)?;
+        let single: [&dyn Readings; 9] = [
             &telemetry.daemon,
+            &telemetry.senders,
             &telemetry.committer,
             &telemetry.judge,
             &telemetry.journal,
@@ -140,6 +143,28 @@ fn rejects(encoder: &mut DescriptorEncoder, telemetry: &Telemetry) -> fmt::Resul
     for reason in Reason::ALL {
         let labels = [("reason", reason.name())];
         sample(&mut family.encode_family(&labels)?, Value::Counter(telemetry.rejects.of(reason).get()))?;
+    }
+    Ok(())
+}
+
+fn answers(encoder: &mut DescriptorEncoder, telemetry: &Telemetry) -> fmt::Result {
+    let help = "Requests answered over HTTP, by status.";
+    let counter = MetricType::Counter;
+    let mut family = encoder.encode_descriptor("ebbd_source_http_requests", help, None, counter)?;
+    for (source, answers) in &telemetry.answers {
+        for (status, count) in answers.get() {
+            let labels = [("source", source.as_str()), ("status", status)];
+            sample(&mut family.encode_family(&labels)?, Value::Counter(count))?;
+        }
+    }
+    Ok(())
+}
+
+fn protocol_errors(encoder: &mut DescriptorEncoder, telemetry: &Telemetry) -> fmt::Result {
+    let help = "Conversations with acknowledged senders that ended by an error.";
+    let mut family = encoder.encode_descriptor("ebbd_acked_errors", help, None, MetricType::Counter)?;
+    for (error, count) in telemetry.protocol_errors.get() {
+        sample(&mut family.encode_family(&[("error", error)])?, Value::Counter(count))?;
     }
     Ok(())
 }

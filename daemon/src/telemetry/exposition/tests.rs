@@ -13,6 +13,8 @@ fn exposition() -> Exposition {
     telemetry.lanes[1].blocks.add(7);
     telemetry.streams[0].1.completeness.set(0.998);
     telemetry.rejects.of(Reason::BadTime).add(3);
+    telemetry.answers[0].1.raise_to("204", 9);
+    telemetry.protocol_errors.raise_to("gap", 2);
     let mut pen = telemetry.latencies.alarm.recorder();
     pen.record_us(1_500);
     pen.hand_over();
@@ -43,6 +45,8 @@ fn classic_text_describes_every_sample_by_its_own_name() {
     assert!(text.contains("# HELP ebbd_source_lines_total Lines received.\n"), "{text}");
     assert!(text.contains("\nebbd_lane_blocks_total{lane=\"1\"} 7\n"));
     assert!(text.contains("\nebbd_rejected_lines_total{reason=\"bad_time\"} 3\n"));
+    assert!(text.contains("\nebbd_source_http_requests_total{source=\"shop\",status=\"204\"} 9\n"), "{text}");
+    assert!(text.contains("\nebbd_acked_errors_total{error=\"gap\"} 2\n"));
     assert!(text.contains("\nebbd_stream_completeness_ratio{stream=\"orders\"} 0.998\n"));
     assert!(text.contains("\nebbd_alarm_seconds_bucket{le=\"0.0025\"} 1\n"));
     assert!(text.contains("\nebbd_lane_queue_seconds_bucket{le=\"0.00025\",lane=\"1\"} 1\n"), "{text}");
