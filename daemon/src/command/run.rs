@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 
 use super::{OK, TROUBLE, USAGE};
 use crate::config::{Config, ConfigError};
-use crate::run::{Daemon, StartError, Surroundings};
+use crate::run::{Daemon, Kept, StartError, Surroundings};
 use crate::service::ServiceManager;
 use crate::sys::{Clock, Inherited, WallClock, raise_descriptors};
 use crate::telemetry::start_logging;
@@ -74,10 +74,11 @@ impl Running<'_> {
     fn start(args: &RunArgs, config: Config) -> Result<Running<'_>, StartError> {
         let system = |what: &str, error| StartError::System { what: what.to_owned(), error };
         let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| system("signals", e))?;
-        let sockets = Inherited::from_environment().map_err(|e| system("inherited sockets", e))?;
+        let mut sockets = Inherited::from_environment().map_err(|e| system("inherited sockets", e))?;
+        let kept = Kept::by_manager(&mut sockets);
         let (service, clock) = (Arc::new(ServiceManager::from_environment()), Arc::new(WallClock::new()));
         let clock: Arc<dyn Clock> = clock;
-        let daemon = begin(config, &clock, &service, &sockets)?;
+        let daemon = begin(config, &clock, &service, &sockets, kept)?;
         Ok(Running { args, signals, service, clock, sockets, daemon })
     }
 
@@ -119,9 +120,26 @@ impl Running<'_> {
         }
         self.service.reloading();
         self.wait_for_edge();
-        self.daemon.stop()?;
-        self.daemon = begin(config, &self.clock, &self.service, &self.sockets)?;
-        tracing::info!("the new configuration is taken up");
+        if let Err(error) =
+            copied(&self.sockets).and_then(|mut copies| self.daemon.probe(&config, &mut copies))
+        {
+            tracing::error!("the new configuration is not taken up, the old one stays: {error}");
+            self.service.ready("the configuration on disk cannot be run with; running with the old one");
+            return Ok(self);
+        }
+        let before = self.daemon.config().clone();
+        let kept = self.daemon.make_way(&config)?;
+        let begun = begin(config, &self.clock, &self.service, &self.sockets, kept);
+        self.daemon = match begun {
+            Ok(daemon) => {
+                tracing::info!("the new configuration is taken up");
+                daemon
+            }
+            Err(error) => {
+                tracing::error!("the new configuration cannot be run with, the old one is taken up: {error}");
+                begin(before, &self.clock, &self.service, &self.sockets, Kept::default())?
+            }
+        };
         Ok(self)
     }
 
@@ -134,20 +152,24 @@ impl Running<'_> {
     }
 }
 
+fn copied(sockets: &Inherited) -> Result<Inherited, StartError> {
+    let what = || "inherited sockets".to_owned();
+    sockets.try_clone().map_err(|error| StartError::System { what: what(), error })
+}
+
 fn begin(
     config: Config,
     clock: &Arc<dyn Clock>,
     service: &Arc<ServiceManager>,
     sockets: &Inherited,
+    kept: Kept,
 ) -> Result<Daemon, StartError> {
     for warning in config.warnings() {
         tracing::warn!("{}: {}", config.file_name(), warning.message);
     }
-    let copies = sockets.try_clone();
-    let mut inherited =
-        copies.map_err(|error| StartError::System { what: "inherited sockets".to_owned(), error })?;
+    let mut inherited = copied(sockets)?;
     let surroundings = Surroundings { clock: Arc::clone(clock), service: Arc::clone(service) };
-    let daemon = Daemon::start(config, surroundings, &mut inherited)?;
+    let daemon = Daemon::go_on(config, surroundings, &mut inherited, kept)?;
     for name in inherited.left() {
         tracing::warn!("the service manager handed over socket {name}, which the configuration does not use");
     }

@@ -10,7 +10,7 @@ use ebbd_core::judge::JudgeState;
 use ebbd_core::model::TimeUs;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Position, Read, Sender, Spoken};
+use crate::source::{Conversation, Position, Read, Sender, Spoken};
 use crate::store::RollState;
 
 /// The version written; older ones are read. What is only added leaves it as it is, so that the release
@@ -37,9 +37,25 @@ pub struct Checkpoint {
     /// What was read of senders that do not send again, by source. Earlier releases did not know.
     #[serde(default)]
     pub reads: BTreeMap<String, Read>,
+    /// Open conversations that the service manager was to keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptConversation>,
     /// Which rows are in files; of a release that knew no rolls nothing is said.
     #[serde(default)]
     pub rolls: Option<RollState>,
+}
+
+/// A conversation with an acknowledged sender whose connection the service manager keeps.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeptConversation {
+    /// The name under which it keeps it.
+    pub name: String,
+    /// The name of its source.
+    pub source: String,
+    /// How that source was read.
+    pub facts: String,
+    /// Where it stood.
+    pub conversation: Conversation,
 }
 
 /// Why a checkpoint cannot be used.
@@ -68,9 +84,9 @@ impl Checkpoint {
         files: Vec<Position>,
         rolls: RollState,
     ) -> Checkpoint {
-        let (senders, spoken, reads) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (senders, spoken, reads, kept) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
         let (version, rolls) = (VERSION, Some(rolls));
-        Checkpoint { version, saved_at, aggregate, judge, files, senders, spoken, reads, rolls }
+        Checkpoint { version, saved_at, aggregate, judge, files, senders, spoken, reads, kept, rolls }
     }
 
     /// The same with what is known of acknowledged senders.
@@ -81,6 +97,11 @@ impl Checkpoint {
     /// The same with what was read.
     pub fn with_reads(self, reads: BTreeMap<String, Read>) -> Checkpoint {
         Checkpoint { reads, ..self }
+    }
+
+    /// The same with conversations that are to be gone on with.
+    pub fn with_kept(self, kept: Vec<KeptConversation>) -> Checkpoint {
+        Checkpoint { kept, ..self }
     }
 
     /// As the journal keeps it.

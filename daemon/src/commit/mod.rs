@@ -14,7 +14,7 @@ mod segments;
 mod thread;
 
 pub use acks::WaitingAcks;
-pub use checkpoint::{Checkpoint, CheckpointError};
+pub use checkpoint::{Checkpoint, CheckpointError, KeptConversation};
 pub use cut::Lanes;
 pub use feeds::{Comings, SourceFeed, SourceFeeds};
 pub use rejects::{RejectLog, Rejected};

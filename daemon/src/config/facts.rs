@@ -78,6 +78,14 @@ impl Config {
         format!("{:016x}", fnv1a(text.as_bytes()))
     }
 
+    /// Everything that shapes how a source is read, as one text; `None` if there is no such source.
+    pub fn source_facts(&self, name: &str) -> Option<String> {
+        let source = self.sources.iter().find(|source| source.spec.name == name)?;
+        let facts = source_facts(source, &self.streams);
+        let text: String = facts.iter().map(|(key, value)| line(name, key, value)).collect();
+        Some(text + &line("", "limits.line", &self.limits.core.line.to_string()))
+    }
+
     /// What changes when this configuration replaces `old`.
     pub fn diff(&self, old: &Config) -> ConfigDiff {
         let mut others = changed(&judging_facts(old), &judging_facts(self));

@@ -27,20 +27,21 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Makes the status report. Called on one of tokio's blocking threads.
 pub type StatusSource = Arc<dyn Fn() -> StatusReport + Send + Sync>;
 
+/// Gives the figures; others after a change of the configuration.
+pub type FiguresSource = Arc<dyn Fn() -> Arc<Telemetry> + Send + Sync>;
+
 /// What HTTP answers from.
 #[derive(Clone)]
 pub struct HttpOutlet {
     hub: Arc<AlarmHub>,
-    telemetry: Arc<Telemetry>,
-    exposition: Arc<Exposition>,
+    figures: FiguresSource,
     status: StatusSource,
 }
 
 impl HttpOutlet {
     /// Answers from these.
-    pub fn new(hub: Arc<AlarmHub>, telemetry: Arc<Telemetry>, status: StatusSource) -> HttpOutlet {
-        let exposition = Arc::new(Exposition::new(Arc::clone(&telemetry)));
-        HttpOutlet { hub, telemetry, exposition, status }
+    pub fn new(hub: Arc<AlarmHub>, figures: FiguresSource, status: StatusSource) -> HttpOutlet {
+        HttpOutlet { hub, figures, status }
     }
 
     fn router(self) -> Router {
@@ -52,7 +53,7 @@ impl HttpOutlet {
             .route("/api/v1/status", get(status))
             .route("/api/v1/alarms", get(alarms))
             .fallback(nothing_here)
-            .layer(middleware::from_fn_with_state(Arc::clone(&self.telemetry), count))
+            .layer(middleware::from_fn_with_state((self.figures)(), count))
             .with_state(self)
     }
 
@@ -98,7 +99,7 @@ async fn healthz() -> &'static str {
 }
 
 async fn readyz(State(outlet): State<HttpOutlet>) -> (StatusCode, &'static str) {
-    match outlet.telemetry.daemon.ready.get() {
+    match (outlet.figures)().daemon.ready.get() {
         0 => (StatusCode::SERVICE_UNAVAILABLE, "not ready: recovering or stopping\n"),
         _ => (StatusCode::OK, "ready\n"),
     }
@@ -107,7 +108,7 @@ async fn readyz(State(outlet): State<HttpOutlet>) -> (StatusCode, &'static str) 
 async fn metrics(State(outlet): State<HttpOutlet>, headers: HeaderMap) -> impl IntoResponse {
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = TextFormat::wanted(accept);
-    ([(CONTENT_TYPE, format.content_type())], outlet.exposition.text(format))
+    ([(CONTENT_TYPE, format.content_type())], Exposition::new((outlet.figures)()).text(format))
 }
 
 async fn status(State(outlet): State<HttpOutlet>) -> impl IntoResponse {

@@ -19,7 +19,7 @@ mod subscriber;
 pub use alarm_socket::{AlarmSocketOptions, serve_alarms};
 pub use bind::{BindError, bind_unix, unix_from_fd};
 pub use boot::boot_id;
-pub use http::{HttpOutlet, StatusSource, serve_http};
+pub use http::{FiguresSource, HttpOutlet, StatusSource, serve_http};
 pub use hub::{AlarmHub, Progress};
 pub use ring::{RING_BYTES, RING_RECORDS};
 pub use runtime::Outlets;

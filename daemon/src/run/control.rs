@@ -7,7 +7,7 @@ use crossbeam::channel::{Sender, bounded};
 use ebbd_core::aggregate::Order;
 use ebbd_core::model::{Mark, SourceId, TimeUs};
 
-use super::view::View;
+use super::outlets::Present;
 use crate::commit::CommitRequest;
 use crate::control::{ControlHandler, Refusal};
 use crate::outlet::AlarmHub;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers the control socket's requests by asking the stages.
 pub(super) struct Handler {
-    pub(super) view: Arc<View>,
+    pub(super) present: Arc<Present>,
     pub(super) hub: Arc<AlarmHub>,
     pub(super) requests: Sender<CommitRequest>,
 }
@@ -35,13 +35,9 @@ impl Handler {
 
     /// `source`, `origin` or `source/origin` as a person says it.
     fn named(&self, name: &str) -> Result<(SourceId, String), Refusal> {
+        let view = self.present.view();
         let source = |name: &str| {
-            self.view
-                .config
-                .sources
-                .iter()
-                .find(|source| source.spec.name == name)
-                .map(|source| source.spec.id)
+            view.config.sources.iter().find(|source| source.spec.name == name).map(|source| source.spec.id)
         };
         if let Some(id) = source(name) {
             return Ok((id, String::new()));
@@ -50,10 +46,10 @@ impl Handler {
         {
             return Ok((id, origin.to_owned()));
         }
-        if let Some(id) = self.view.source_of_origin(name) {
+        if let Some(id) = view.source_of_origin(name) {
             return Ok((id, name.to_owned()));
         }
-        match &self.view.config.sources[..] {
+        match &view.config.sources[..] {
             [only] => Ok((only.spec.id, name.to_owned())),
             sources => {
                 let names: Vec<&str> = sources.iter().map(|source| source.spec.name.as_str()).collect();
@@ -68,11 +64,11 @@ impl Handler {
 
 impl ControlHandler for Handler {
     fn now(&self) -> TimeUs {
-        self.view.now()
+        self.present.view().now()
     }
 
     fn status(&self) -> StatusReport {
-        self.view.status(self.hub.boot())
+        self.present.view().status(self.hub.boot())
     }
 
     fn mark(&self, mark: Mark) -> Result<(), Refusal> {

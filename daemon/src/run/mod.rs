@@ -4,6 +4,7 @@
 //! Must not know: how any stage does its work.
 
 mod control;
+mod kept;
 mod lock;
 mod outlets;
 mod recover;
@@ -22,6 +23,7 @@ use ebbd_core::aggregate::Order;
 use ebbd_core::model::Mark;
 
 pub use stages::judge_context;
+pub use kept::Kept;
 pub use view::{Pulse, View};
 
 use crate::commit::{Checkpoint, CommitLog, CommitRequest, Committer, Segments, WaitingAcks};
@@ -29,9 +31,10 @@ use crate::config::Config;
 use crate::journal::{self, FrameKind, Journal, RecoverError};
 use crate::judge::{JudgeMessage, JudgeThread, Publisher};
 use crate::service::ServiceManager;
-use crate::source::{FileBook, ReadBook, SourceError, SourceHandle};
+use crate::source::{self, Ending, FileBook, Left, ReadBook, SourceError, SourceHandle};
 use crate::store::{self, Rolls, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited, RealDisk};
+use kept::ToKeep;
 use lock::DataLock;
 use outlets::Outlets;
 
@@ -104,7 +107,6 @@ pub struct Daemon {
     sources: Vec<SourceHandle>,
     stop_commit: Arc<AtomicBool>,
     committer: JoinHandle<Committer>,
-    requests: Sender<CommitRequest>,
     judge_messages: Sender<JudgeMessage>,
     judge: JoinHandle<JudgeThread>,
     journal: Journal,
@@ -125,6 +127,19 @@ impl Daemon {
         surroundings: Surroundings,
         inherited: &mut Inherited,
     ) -> Result<Daemon, StartError> {
+        Daemon::go_on(config, surroundings, inherited, Kept::default())
+    }
+
+    /// The same with what was kept of an earlier process, or of another configuration.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing keeps running then, and what was kept is gone.
+    pub fn go_on(
+        config: Config,
+        surroundings: Surroundings,
+        inherited: &mut Inherited,
+        mut kept: Kept,
+    ) -> Result<Daemon, StartError> {
         let config = Arc::new(config);
         let Surroundings { clock, service } = surroundings;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -133,12 +148,12 @@ impl Daemon {
         let lock = DataLock::take(&data_dir)?;
         trying("cleaning the stage", store::clean_stage(disk.as_ref(), &data_dir))?;
         let left = journal::recover(Arc::clone(&disk), &data_dir.join("journal"))?;
-        let view = Arc::new(View::new(&config, &clock));
+        let view = Arc::new(View::succeeding(kept.view.take(), &config, &clock));
         let stages =
             stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
         let mut state = stages.recovered(&left)?;
-        let outlets = Outlets::bind(&config, &view, inherited)?;
-        outlets.preload(&state);
+        let outlets = Outlets::kept_or_bound(kept.outlets.take(), &config, &view, inherited, &state)?;
+        kept.reunite(&mut state, &config, &service);
         let mut judge = state.judge.take().unwrap_or_else(|| stages.taught_judge());
         judge.skip_to(state.last_seq(), state.last_no());
         let boot = stages.boot();
@@ -164,11 +179,11 @@ impl Daemon {
             has_gap: false,
             boot,
         };
-        let pipeline = stages.pipeline(state, log, judge.messages.clone(), inherited)?;
+        let around = stages::Around { inherited, sources: kept.sources, requests: outlets.requests() };
+        let pipeline = stages.pipeline(state, log, judge.messages.clone(), around)?;
         let daemon = Daemon {
             stop_commit: pipeline.stop,
             committer: pipeline.committer,
-            requests: pipeline.requests,
             sources: pipeline.sources,
             judge_messages: judge.messages,
             judge: judge.thread,
@@ -188,7 +203,7 @@ impl Daemon {
 
     /// Serves subscribers and tells the service manager that all is ready.
     fn open(&self) -> Result<(), StartError> {
-        self.outlets.serve(self.requests.clone())?;
+        self.outlets.serve()?;
         self.view.set_ready(true);
         self.service.ready(&format!("counting {} stream(s)", self.config.streams.len()));
         Ok(())
@@ -224,29 +239,78 @@ impl Daemon {
         let request: CommitRequest =
             Box::new(move |committer| committer.orders.push((Order::Mark(mark), None)));
         // The committer lives as long as the daemon.
-        let _ = self.requests.send(request);
+        self.outlets.ask(request);
     }
 
-    /// The orderly stop: sources hand over what they have received, everything is counted and written,
-    /// the state goes into the journal.
+    /// Tries whether another configuration could be run with, as far as that can be told while this one runs:
+    /// whether what is new in it can be bound.
+    ///
+    /// # Errors
+    /// What could not be had.
+    pub fn probe(&self, next: &Config, inherited: &mut Inherited) -> Result<(), StartError> {
+        if next.data_dir != self.config.data_dir {
+            let told = format!("data_dir {}", next.data_dir.display());
+            trying(told, RealDisk.make_dir(&next.data_dir))?;
+            DataLock::take(&next.data_dir)?;
+        }
+        let own: Vec<String> = self.config.sources.iter().map(|source| source.kind.place()).collect();
+        for source in next.sources.iter().filter(|source| !own.contains(&source.kind.place())) {
+            source::probe(source, inherited)?;
+        }
+        outlets::probe(&self.config, next, inherited)
+    }
+
+    /// Ends so that [`Daemon::go_on`] can take over under the configuration `next`: what that leaves as it is
+    /// stays open.
+    ///
+    /// # Errors
+    /// A stage had ended by a panic.
+    pub fn make_way(self, next: &Config) -> Result<Kept, StartError> {
+        let config = Arc::clone(&self.config);
+        let is_same = |name: &str| next.source_facts(name) == config.source_facts(name);
+        let view = Some(Arc::clone(&self.view));
+        let (gone, outlets) =
+            self.end(|name| if is_same(name) { Ending::LeaveAll } else { Ending::Close }, 0)?;
+        if let Err(error) = gone.written {
+            tracing::error!("the state could not be written in order: {error}; it is taken from the journal");
+        }
+        let sources = gone.sources.into_iter().collect();
+        if outlets::are_same(&config, next) {
+            return Ok(Kept { sources, view, outlets: Some(outlets), ..Kept::default() });
+        }
+        outlets.stop();
+        Ok(Kept { sources, view, ..Kept::default() })
+    }
+
+    /// The orderly stop: sources hand over what they have received, everything is counted and written, the state
+    /// goes into the journal, and connections of acknowledged senders to a service manager that keeps them.
     ///
     /// # Errors
     /// The state could not be written: the next start begins without it.
     pub fn stop(self) -> Result<(), StartError> {
-        self.view.set_ready(false);
-        self.sources.iter().for_each(SourceHandle::stop);
-        for source in self.sources {
-            let name = source.name.clone();
-            if !source.join() {
-                tracing::error!("the thread of source {name} had ended by a panic");
-            }
+        let service = Arc::clone(&self.service);
+        let ending = if service.room() > 0 { Ending::LeaveGreeted } else { Ending::Close };
+        let (gone, outlets) = self.end(|_| ending, service.room())?;
+        if gone.written.is_ok() {
+            gone.to_keep.hand_over(&service);
         }
+        outlets.stop();
+        trying("writing the state to the journal", gone.written)
+    }
+
+    /// Ends every stage but the outlets. Up to `room` conversations are written down with the state; if there is
+    /// no room, sources are given back with what they left.
+    fn end(self, ending: impl Fn(&str) -> Ending, room: usize) -> Result<(Gone, Outlets), StartError> {
+        self.view.set_ready(false);
+        self.sources.iter().for_each(|source| source.stop(ending(&source.name)));
+        let mut sources = left_of(self.sources);
         self.stop_commit.store(true, Ordering::Release);
         let committer = ended("committer", self.committer.join())?;
         let aggregate = committer.aggregator.save();
         let files = committer.feeds.positions(&committer.aggregator);
         let senders = committer.feeds.desk().save();
         let reads = committer.log.reads.save();
+        sources.iter_mut().for_each(|(_, left)| left.settle(committer.feeds.desk()));
         drop(committer);
         // Behind everything that the committer sent; control may still hold a sender.
         let _ = self.judge_messages.send(JudgeMessage::Stop);
@@ -255,14 +319,37 @@ impl Daemon {
         let mut frames = judge.publisher.recent();
         drop(judge.store);
         let is_written = ended("store", self.store.join())?;
+        let to_write = if room > 0 { std::mem::take(&mut sources) } else { Vec::new() };
+        let (to_keep, kept) = ToKeep::of(to_write, &self.config, room);
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge_state, files, self.rolls.state())
             .with_senders(senders, Vec::new())
-            .with_reads(reads);
+            .with_reads(reads)
+            .with_kept(kept);
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
-        let closed = if is_written { self.journal.close(&frames) } else { left_open(&self.journal) };
-        self.outlets.stop();
-        trying("writing the state to the journal", closed)
+        let written = if is_written { self.journal.close(&frames) } else { left_open(&self.journal) };
+        Ok((Gone { sources, to_keep, written }, self.outlets))
     }
+}
+
+/// What is left when every stage has ended.
+struct Gone {
+    sources: Vec<(String, Left)>,
+    to_keep: ToKeep,
+    /// Whether the state was written.
+    written: std::io::Result<()>,
+}
+
+/// Waits until sources have ended. Gives what each has left.
+fn left_of(sources: Vec<SourceHandle>) -> Vec<(String, Left)> {
+    let mut left = Vec::new();
+    for source in sources {
+        let name = source.name.clone();
+        match source.join() {
+            Some(of_it) => left.push((name, of_it)),
+            None => tracing::error!("the thread of source {name} had ended by a panic"),
+        }
+    }
+    left
 }
 
 /// Rows that are in no file are in the journal: it stays as a crash would leave it.

@@ -2,10 +2,10 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam::channel::Sender;
+use crossbeam::channel::{Receiver, Sender, bounded};
 use ebbd_core::alarm::AlarmRecord;
 
 use super::control::Handler;
@@ -22,11 +22,30 @@ use crate::sys::{Inherited, ListenerKind};
 /// Peers get this long to take what is pending at a stop.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Requests that wait for the committer at most.
+const COMMIT_REQUESTS: usize = 64;
+
+/// The daemon as those see it who outlive a change of its configuration.
+pub(super) struct Present(Mutex<Arc<View>>);
+
+impl Present {
+    /// Its figures, as they are now.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<View>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The alarm socket, the control socket and HTTP.
 pub(super) struct Outlets {
     runtime: Runtime,
     hub: Arc<AlarmHub>,
-    view: Arc<View>,
+    present: Arc<Present>,
+    /// What the committer is asked; it waits while there is none.
+    requests: (Sender<CommitRequest>, Receiver<CommitRequest>),
     listeners: Mutex<Option<Listeners>>,
     http_address: Option<SocketAddr>,
 }
@@ -48,15 +67,31 @@ impl AlarmSink for HubSink {
 }
 
 impl Outlets {
-    /// Binds every listener.
+    /// Goes on with what was kept, or binds every listener and tells what earlier runs told.
     ///
     /// # Errors
     /// An address in use, a path not allowed, an unknown group.
-    pub(super) fn bind(
+    pub(super) fn kept_or_bound(
+        kept: Option<Outlets>,
         config: &Config,
         view: &Arc<View>,
         inherited: &mut Inherited,
+        state: &Recovered,
     ) -> Result<Outlets, StartError> {
+        if let Some(outlets) = kept {
+            // Its listeners are served: the service manager's copies are not left over.
+            take_all(config, inherited);
+            view.heartbeats(&outlets.hub);
+            *outlets.present.lock() = Arc::clone(view);
+            return Ok(outlets);
+        }
+        let outlets = Outlets::bind(config, view, inherited)?;
+        outlets.hub.preload(&state.records);
+        outlets.hub.set_newest(state.last_seq());
+        Ok(outlets)
+    }
+
+    fn bind(config: &Config, view: &Arc<View>, inherited: &mut Inherited) -> Result<Outlets, StartError> {
         let hub = AlarmHub::new(Arc::clone(view.telemetry()));
         let http = config.http.map(|address| bind_http(address, inherited)).transpose()?;
         let http_address = http.as_ref().and_then(|listener| listener.local_addr().ok());
@@ -70,7 +105,8 @@ impl Outlets {
             trying("starting the outlets", Runtime::start(Arc::clone(&hub), Arc::clone(view.telemetry())))?;
         let listeners = Mutex::new(Some(listeners));
         view.heartbeats(&hub);
-        Ok(Outlets { runtime, hub, view: Arc::clone(view), listeners, http_address })
+        let present = Arc::new(Present(Mutex::new(Arc::clone(view))));
+        Ok(Outlets { runtime, hub, present, requests: bounded(COMMIT_REQUESTS), listeners, http_address })
     }
 
     /// Where the judge publishes.
@@ -78,10 +114,15 @@ impl Outlets {
         Arc::new(HubSink(Arc::clone(&self.hub)))
     }
 
-    /// What earlier runs told.
-    pub(super) fn preload(&self, state: &Recovered) {
-        self.hub.preload(&state.records);
-        self.hub.set_newest(state.last_seq());
+    /// What the committer is asked.
+    pub(super) fn requests(&self) -> Receiver<CommitRequest> {
+        self.requests.1.clone()
+    }
+
+    /// Asks the committer.
+    pub(super) fn ask(&self, request: CommitRequest) {
+        // The other end is kept here, too.
+        let _ = self.requests.0.send(request);
     }
 
     /// The address HTTP is bound to.
@@ -89,23 +130,27 @@ impl Outlets {
         self.http_address
     }
 
-    /// Begins to serve.
+    /// Begins to serve, unless that has begun.
     ///
     /// # Errors
     /// A listener cannot be handed to the runtime.
-    pub(super) fn serve(&self, requests: Sender<CommitRequest>) -> Result<(), StartError> {
-        let handler = Handler { view: Arc::clone(&self.view), hub: Arc::clone(&self.hub), requests };
+    pub(super) fn serve(&self) -> Result<(), StartError> {
+        let (present, requests) = (Arc::clone(&self.present), self.requests.0.clone());
+        let handler = Handler { present, hub: Arc::clone(&self.hub), requests };
+        let telemetry = Arc::clone(self.present.view().telemetry());
         let taken = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(listeners) = taken else { return Ok(()) };
         let options = AlarmSocketOptions::default();
         trying("serving alarms", self.runtime.serve_alarms(listeners.alarms, options))?;
         if let Some(http) = listeners.http {
-            let (view, hub) = (Arc::clone(&self.view), Arc::clone(&self.hub));
-            let status = Arc::new(move || view.status(hub.boot()));
-            let outlet = HttpOutlet::new(Arc::clone(&self.hub), Arc::clone(self.view.telemetry()), status);
+            let (present, hub) = (Arc::clone(&self.present), Arc::clone(&self.hub));
+            let status = Arc::new(move || present.view().status(hub.boot()));
+            let present = Arc::clone(&self.present);
+            let figures = Arc::new(move || Arc::clone(present.view().telemetry()));
+            let outlet = HttpOutlet::new(Arc::clone(&self.hub), figures, status);
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
-        let (telemetry, stop) = (Arc::clone(self.view.telemetry()), self.runtime.stopping());
+        let stop = self.runtime.stopping();
         let control =
             |listener| serve_control(listener, listeners.admission, Arc::new(handler), telemetry, stop);
         trying("serving control", self.runtime.serve_unix(listeners.control, control))
@@ -115,6 +160,34 @@ impl Outlets {
     pub(super) fn stop(self) {
         self.runtime.stop(LAST_WORDS);
     }
+}
+
+/// Whether all that subscribers and people connect to is where it was.
+pub(super) fn are_same(old: &Config, new: &Config) -> bool {
+    (&old.alarms, &old.control, old.http) == (&new.alarms, &new.control, new.http)
+}
+
+/// Tries whether the listeners that `old` has not could be bound.
+///
+/// # Errors
+/// What could not be had.
+pub(super) fn probe(old: &Config, new: &Config, inherited: &mut Inherited) -> Result<(), StartError> {
+    let own = [&old.alarms.path, &old.control.path];
+    for (what, socket) in [("alarms", &new.alarms), ("control", &new.control)] {
+        if !own.contains(&&socket.path) {
+            bind_path(what, socket, inherited)?;
+        }
+    }
+    let http = new.http.filter(|_| new.http != old.http);
+    http.map(|address| bind_http(address, inherited)).transpose().map(drop)
+}
+
+/// Takes the inherited listeners of all outlets and closes them.
+fn take_all(config: &Config, inherited: &mut Inherited) {
+    for socket in [&config.alarms, &config.control] {
+        inherited.take_path(ListenerKind::Stream, &socket.path);
+    }
+    config.http.and_then(|address| inherited.take_address(ListenerKind::Stream, &[address]));
 }
 
 fn bind_path(what: &str, socket: &SocketPath, inherited: &mut Inherited) -> Result<UnixListener, StartError> {

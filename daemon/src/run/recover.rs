@@ -17,7 +17,7 @@ use ebbd_core::model::{Mark, TimeUs};
 
 use super::stages::{judge_context, seed};
 use super::{StartError, trying};
-use crate::commit::{Checkpoint, CheckpointError};
+use crate::commit::{Checkpoint, CheckpointError, KeptConversation};
 use crate::config::Config;
 use crate::journal::{self, Frame, FrameKind};
 use crate::judge::{JudgeInput, JudgeReplay};
@@ -46,6 +46,8 @@ pub(super) struct Recovered {
     pub(super) ended_in_order: bool,
     /// Acknowledged senders.
     pub(super) senders: Vec<Sender>,
+    /// Open conversations, unless something was counted since.
+    pub(super) kept: Vec<KeptConversation>,
     /// Recent alarm records that were on disk, oldest first.
     pub(super) records: Vec<AlarmRecord>,
     /// Records that were not: nobody may have heard of them.
@@ -149,6 +151,7 @@ struct Replay<'a> {
     senders: Senders,
     /// Which connections speak for senders, as of the next commit.
     spoken: Vec<Spoken>,
+    kept: Vec<KeptConversation>,
     /// By commit, those that are not known to be in files.
     rows: Vec<(u64, StoreMessage)>,
     rolls: RollState,
@@ -174,6 +177,7 @@ impl<'a> Replay<'a> {
             reads: ReadBook::new(&config.sources),
             senders: Senders::new(MOST_IDS, i64::MAX),
             spoken: Vec::new(),
+            kept: Vec::new(),
             rows: Vec::new(),
             rolls: RollState::default(),
             rolling: None,
@@ -211,6 +215,7 @@ impl<'a> Replay<'a> {
         self.files = FileBook::new(checkpoint.files);
         self.reads.restore(&checkpoint.reads);
         self.senders.restore(checkpoint.senders);
+        self.kept = checkpoint.kept;
         checkpoint.spoken.into_iter().for_each(|spoken| self.senders.speak(spoken));
         self.rolls = checkpoint.rolls.unwrap_or_default();
         self.is_stuck = false;
@@ -231,6 +236,7 @@ impl<'a> Replay<'a> {
 
     /// Does one commit again. What cannot be read ends it: what follows would count on it.
     fn commit(&mut self, body: &[u8]) {
+        self.kept.clear();
         if !self.is_stuck
             && let Err(error) = self.try_commit(body)
         {
@@ -302,6 +308,7 @@ impl<'a> Replay<'a> {
             reads: self.reads.save(),
             ended_in_order,
             senders: self.senders.save(),
+            kept: self.kept,
             records: published.into_values().collect(),
             unpublished,
             backlog,

@@ -1,10 +1,11 @@
 //! Each stage started with what the next one needs of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use ebbd_core::aggregate::{Aggregator, LaneCounter, Order};
 use ebbd_core::alarm::{AlarmRecord, Severity};
 use ebbd_core::detect::DetectKnobs;
@@ -23,15 +24,13 @@ use crate::judge::{self, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
 use crate::source::{
-    self, AckDesk, ConnTable, EarlierRun, Intake, Position, ReadTallies, SourceHandle, SourceTold,
+    self, AckDesk, Before, ConnTable, EarlierRun, Ending, Intake, Left, Position, ReadTallies, SourceHandle,
 };
 use crate::store::{self, Place, Rolls, Store, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited};
 
 /// Sealed minutes and requests that wait for the judge at most.
 const JUDGE_QUEUE: usize = 4_096;
-/// Requests that wait for the committer at most.
-const COMMIT_REQUESTS: usize = 64;
 /// Numbers that outlive the process; the stage is cleaned of Parquet only.
 const TALLY: &str = "tally";
 /// Late data become revisions at least this often, however long a roll is.
@@ -52,11 +51,19 @@ pub(super) struct JudgeStage {
     pub(super) thread: JoinHandle<JudgeThread>,
 }
 
+/// What sources and committer go on from.
+pub(super) struct Around<'a> {
+    pub(super) inherited: &'a mut Inherited,
+    /// What earlier threads have left, by the name of the source.
+    pub(super) sources: BTreeMap<String, Left>,
+    /// What the committer is asked.
+    pub(super) requests: Receiver<CommitRequest>,
+}
+
 /// Sources, lanes and the committer.
 pub(super) struct Pipeline {
     pub(super) sources: Vec<SourceHandle>,
     pub(super) committer: JoinHandle<Committer>,
-    pub(super) requests: Sender<CommitRequest>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -199,7 +206,7 @@ impl Stages<'_> {
         state: Recovered,
         log: CommitLog,
         judge: Sender<JudgeMessage>,
-        inherited: &mut Inherited,
+        around: Around<'_>,
     ) -> Result<Pipeline, StartError> {
         let config = self.config;
         let specs = config.source_specs();
@@ -221,11 +228,13 @@ impl Stages<'_> {
         }
         let intake = self.intake(&queues, reads);
         intake.desk.restore(senders);
-        let sources = self.sources(&intake, &files, inherited)?;
+        let Around { inherited, sources, requests } = around;
+        let sources = self.sources(&intake, &files, inherited, sources)?;
+        let feeds = sources.iter().map(|source| self.feed(source)).collect();
         let committer = Committer {
             aggregator,
             lanes: Lanes::new(queues, answers),
-            feeds: SourceFeeds::new(sources.iter().map(feed).collect(), intake.conns, intake.desk),
+            feeds: SourceFeeds::new(feeds, intake.conns, intake.desk),
             orders: ran_until.map(Order::Resumed).into_iter().chain(crashes).map(|o| (o, None)).collect(),
             judge,
             log,
@@ -238,10 +247,9 @@ impl Stages<'_> {
             revised_at: self.clock.now(),
         };
         let stop = Arc::new(AtomicBool::new(false));
-        let (requests, receiver) = bounded(COMMIT_REQUESTS);
         let committer =
-            trying("starting the committer", commit::spawn(committer, receiver, Arc::clone(&stop)))?;
-        Ok(Pipeline { sources, committer, requests, stop })
+            trying("starting the committer", commit::spawn(committer, requests, Arc::clone(&stop)))?;
+        Ok(Pipeline { sources, committer, stop })
     }
 
     /// The tallies of what is read, and what an earlier run read and lost. Without them everything goes on,
@@ -287,28 +295,30 @@ impl Stages<'_> {
         intake: &Intake,
         files: &[Position],
         inherited: &mut Inherited,
+        mut left: BTreeMap<String, Left>,
     ) -> Result<Vec<SourceHandle>, StartError> {
-        let mut started = Vec::new();
+        let mut started: Vec<SourceHandle> = Vec::new();
         for source in &self.config.sources {
-            match source::spawn(source, intake, inherited, files) {
+            let left = left.remove(&source.spec.name).unwrap_or_default();
+            match source::spawn(source, intake, inherited, Before { files, left }) {
                 Ok(handle) => started.push(handle),
                 Err(error) => {
                     // Nothing keeps running behind a failed start.
-                    started.iter().for_each(SourceHandle::stop);
+                    started.iter().for_each(|source| source.stop(Ending::Close));
                     return Err(error.into());
                 }
             }
         }
         Ok(started)
     }
-}
 
-fn feed(source: &SourceHandle) -> SourceFeed {
-    SourceFeed {
-        id: source.id,
-        name: source.name.clone(),
-        counters: Arc::clone(&source.counters),
-        total: SourceTold::default(),
+    fn feed(&self, source: &SourceHandle) -> SourceFeed {
+        SourceFeed {
+            id: source.id,
+            name: source.name.clone(),
+            counters: Arc::clone(&source.counters),
+            total: self.view.told(&source.name),
+        }
     }
 }
 

@@ -75,12 +75,22 @@ struct Recorders {
 }
 
 impl View {
-    /// A view of nothing yet.
-    pub(super) fn new(config: &Arc<Config>, clock: &Arc<dyn Clock>) -> View {
+    /// A view of nothing yet, or one in which the figures of an earlier configuration go on.
+    pub(super) fn succeeding(
+        earlier: Option<Arc<View>>,
+        config: &Arc<Config>,
+        clock: &Arc<dyn Clock>,
+    ) -> View {
         let sources: Vec<&str> = config.sources.iter().map(|source| source.spec.name.as_str()).collect();
         let streams: Vec<&str> = config.streams.iter().map(|stream| stream.name.as_str()).collect();
-        let telemetry = Arc::new(Telemetry::new(&sources, &streams, config.lanes));
-        telemetry.daemon.start_time.set(clock.now().0 as f64 / 1e6);
+        let telemetry = match &earlier {
+            Some(earlier) => earlier.telemetry.succeeding(&sources, &streams, config.lanes),
+            None => Telemetry::new(&sources, &streams, config.lanes),
+        };
+        if earlier.is_none() {
+            telemetry.daemon.start_time.set(clock.now().0 as f64 / 1e6);
+        }
+        let telemetry = Arc::new(telemetry);
         let recorders = Recorders {
             block: telemetry.latencies.block.recorder(),
             queues: telemetry.latencies.queues.iter().map(|queue| queue.recorder()).collect(),
@@ -91,12 +101,20 @@ impl View {
             config: Arc::clone(config),
             clock: Arc::clone(clock),
             telemetry,
-            store: Arc::default(),
-            state: Mutex::new(Seen { recorders: Some(recorders), ..Seen::default() }),
+            store: earlier.as_ref().map(|earlier| earlier.store_counters()).unwrap_or_default(),
+            learnt: Mutex::new(earlier.as_ref().map(|earlier| earlier.history()).unwrap_or_default()),
+            state: Mutex::new(Seen {
+                recorders: Some(recorders),
+                ..earlier.map(|earlier| std::mem::take(&mut *earlier.seen())).unwrap_or_default()
+            }),
             epoch: AtomicU64::new(0),
             hub: OnceLock::new(),
-            learnt: Mutex::default(),
         }
+    }
+
+    /// What a source has told so far.
+    pub(super) fn told(&self, source: &str) -> SourceTold {
+        self.seen().told.get(source).copied().unwrap_or_default()
     }
 
     /// All figures.

@@ -1,8 +1,10 @@
 //! The service manager: what systemd is told. Without one, nothing happens.
 //!
-//! In: readiness, status, an epoch that passed the whole pipeline. Out: notify messages.
+//! In: readiness, status, an epoch that passed the whole pipeline, descriptors to be kept. Out: notify messages.
 //! Must not know: why the daemon is in that state.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -11,17 +13,29 @@ use sd_notify::NotifyState;
 /// The watchdog is fed at most this often.
 const FEED_EVERY: Duration = Duration::from_millis(900);
 
+/// Descriptors that a manager keeps which does not say how many it would.
+const KEPT_USUALLY: usize = 1024;
+
 /// The line to the service manager.
 #[derive(Debug, Default)]
 pub struct ServiceManager {
     fed: Mutex<Option<Instant>>,
     watched: bool,
+    /// Descriptors that it would keep.
+    room: usize,
 }
 
 impl ServiceManager {
     /// As the environment says.
     pub fn from_environment() -> ServiceManager {
-        ServiceManager { fed: Mutex::new(None), watched: sd_notify::watchdog_enabled().is_some() }
+        let room = |room: std::ffi::OsString| room.to_str().and_then(|room| room.parse().ok());
+        let room = std::env::var_os("FDSTORE").map_or(Some(KEPT_USUALLY), room).unwrap_or(0);
+        let is_there = std::env::var_os("NOTIFY_SOCKET").is_some();
+        ServiceManager {
+            fed: Mutex::new(None),
+            watched: sd_notify::watchdog_enabled().is_some(),
+            room: if is_there { room } else { 0 },
+        }
     }
 
     /// Recovery is over, events are being counted.
@@ -41,6 +55,26 @@ impl ServiceManager {
     /// An orderly stop has begun.
     pub fn stopping(&self) {
         tell(&[NotifyState::Stopping]);
+    }
+
+    /// How many descriptors it would keep for the next start; none if there is no manager.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// Hands it a descriptor to be kept for the next start. It must not look whether the other end is there: what
+    /// was sent before that end closed has not been read.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub fn keep(&self, name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        let told = [NotifyState::FdStore, NotifyState::FdName(name), NotifyState::Custom("FDPOLL=0")];
+        sd_notify::notify_with_fds(&told, &[descriptor])
+    }
+
+    /// What it kept under this name is of no more use to a later start.
+    pub fn let_go(&self, name: &str) {
+        tell(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
     }
 
     /// One line for `systemctl status`.
@@ -87,6 +121,7 @@ mod tests {
         manager.status("orders: 0 counted");
         manager.extend_start(Duration::from_secs(5));
         manager.epoch_passed();
+        assert_eq!(manager.room(), 0);
         manager.stopping();
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! In: blocks of whole lines as they were read, mail from the desk, the half-close. Out: what of a block is
 //! new and is to be counted, and what is to be said. Must not know: descriptors, lanes, who else speaks.
+//!
+//! A conversation may outlive its thread and its process: all of it can be written down once its last lines
+//! are counted.
 
 use std::collections::VecDeque;
 
-use ebbd_core::decode::{Answer, Bye, Greeting};
+use ebbd_core::decode::{Answer, Bye, Greeting, SenderId};
+use serde::{Deserialize, Serialize};
 
 use super::acks::{Grant, Mail};
 use super::cut::LeftOut;
@@ -16,10 +20,13 @@ use super::senders::{Moved, Numbered};
 const MOST_UNACKED: u64 = 4 << 20;
 
 /// An acknowledged sender on one connection.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Acked {
+    /// Its name, if it has one.
+    id: Option<SenderId>,
     stage: Stage,
-    is_named: bool,
+    /// It greeted an earlier thread, was counted up to here, and has not been granted to this one yet.
+    settled: Option<Numbered>,
     /// The last line that was sent, whether it was known or new.
     sent: Numbered,
     /// Up to here its lines were known when it was granted.
@@ -31,13 +38,15 @@ pub(super) struct Acked {
     /// Lines handed over to be counted.
     handed: u64,
     duplicate: u64,
+    /// Lines of this connection that were counted by earlier threads, and how many of them were refused.
+    earlier: (u64, u64),
     /// What was told last.
     moved: Moved,
     /// Whole lines that came before the grant.
     early: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Stage {
     /// The greeting was claimed.
     Waiting,
@@ -68,14 +77,16 @@ impl Acked {
     /// After `greeting`, with the whole lines that came with it.
     pub(super) fn new(greeting: &Greeting, early: Vec<u8>) -> Acked {
         Acked {
+            id: greeting.id.clone(),
             stage: Stage::Waiting,
-            is_named: greeting.id.is_some(),
+            settled: None,
             sent: Numbered { number: greeting.from - 1, check: 0 },
             base: 0,
             known: VecDeque::new(),
             is_checked: false,
             handed: 0,
             duplicate: 0,
+            earlier: (0, 0),
             moved: Moved::default(),
             early,
         }
@@ -83,29 +94,72 @@ impl Acked {
 
     /// Whether it can go on after a crash where its lines are counted.
     pub(super) fn is_named(&self) -> bool {
-        self.is_named
+        self.id.is_some()
     }
 
     /// Whether lines may be read now.
     pub(super) fn is_reading(&self) -> bool {
-        self.stage == Stage::Open && self.base + self.handed - self.moved.reached.number < MOST_UNACKED
+        let is_open = self.stage == Stage::Open && self.settled.is_none();
+        is_open && self.base + self.handed - self.moved.reached.number < MOST_UNACKED
     }
 
     /// Whether the answer to the greeting is still to come.
     pub(super) fn is_waiting(&self) -> bool {
-        self.stage == Stage::Waiting
+        self.stage == Stage::Waiting || self.settled.is_some()
+    }
+
+    /// The sender's name; empty if it has none.
+    pub(super) fn id(&self) -> &str {
+        self.id.as_ref().map_or("", SenderId::as_str)
+    }
+
+    /// Bytes that came before the grant and wait for it.
+    pub(super) fn early_bytes(&self) -> usize {
+        self.early.len()
+    }
+
+    /// Whether it was taken over from an earlier thread and may not speak yet.
+    pub(super) fn is_going_on(&self) -> bool {
+        self.settled.is_some()
+    }
+
+    /// Settles what this thread did, now that all of it is counted and the thread is over: `moved` is how far.
+    /// Whether the conversation can go on elsewhere.
+    pub(super) fn settle(&mut self, moved: Option<Moved>) -> bool {
+        if self.is_waiting() {
+            return true;
+        }
+        let Some(moved) = moved.filter(|moved| moved.reached.number == self.base + self.handed) else {
+            return false;
+        };
+        self.earlier = (self.earlier.0 + self.handed, self.earlier.1 + moved.rejected);
+        self.base = moved.reached.number;
+        self.handed = 0;
+        self.settled = Some(moved.reached).filter(|_| self.stage != Stage::Over);
+        self.settled.is_some()
+    }
+
+    /// What the desk is to be asked for the conversation to go on: as whom, and behind which line unless it is
+    /// still to be greeted.
+    pub(super) fn claim(&self) -> (Greeting, Option<Numbered>) {
+        (Greeting { id: self.id.clone(), from: self.sent.number + 1 }, self.settled)
     }
 
     /// Takes the grant. Gives what is said and the lines that came before it.
-    pub(super) fn granted(&mut self, grant: Grant) -> (Answer, Vec<u8>) {
+    pub(super) fn granted(&mut self, grant: Grant) -> (Option<Answer>, Vec<u8>) {
         let Grant { reached, before, known } = grant;
+        if self.settled.take().is_some() {
+            let is_news = reached.number > self.moved.reached.number;
+            self.moved = Moved { reached, rejected: 0 };
+            return (is_news.then_some(Answer::Ack(reached.number)), Vec::new());
+        }
         self.stage = Stage::Open;
         self.base = reached.number;
         self.moved.reached = reached;
         self.is_checked = before.is_some();
         self.sent.check = before.map_or(0, |before| before.check);
         self.known = known;
-        (Answer::Ok(reached.number), std::mem::take(&mut self.early))
+        (Some(Answer::Ok(reached.number)), std::mem::take(&mut self.early))
     }
 
     /// Takes a block of whole lines and leaves in it what is new.
@@ -185,12 +239,13 @@ impl Acked {
     /// The last word, once all is counted that came before the half-close.
     pub(super) fn bye(&mut self) -> Option<Answer> {
         let Stage::HalfClosed(partial) = self.stage else { return None };
-        if self.moved.reached.number < self.base + self.handed {
+        if self.settled.is_some() || self.moved.reached.number < self.base + self.handed {
             return None;
         }
         self.stage = Stage::Over;
-        let Moved { reached, rejected } = self.moved;
-        let counted = self.handed.saturating_sub(rejected);
+        let reached = self.moved.reached;
+        let rejected = self.earlier.1 + self.moved.rejected;
+        let counted = (self.earlier.0 + self.handed).saturating_sub(rejected);
         Some(Answer::Bye(Bye {
             number: reached.number,
             counted,

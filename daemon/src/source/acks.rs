@@ -62,6 +62,8 @@ pub(super) struct Claim {
     pub(super) conn: ConnId,
     pub(super) greeting: Greeting,
     pub(super) address: Address,
+    /// It greeted an earlier thread and was counted up to here. None for one that has just greeted.
+    pub(super) reached: Option<Numbered>,
 }
 
 /// A connection's place in its source's thread.
@@ -271,6 +273,11 @@ impl AckDesk {
         }
     }
 
+    /// How far a connection was counted that speaks for somebody.
+    pub(super) fn told(&self, conn: ConnId) -> Option<Moved> {
+        self.lock().senders.told(conn)
+    }
+
     /// How many names are known, and how many connections are acknowledged.
     pub fn figures(&self) -> (usize, usize) {
         let inner = self.lock();
@@ -339,8 +346,11 @@ impl Inner {
             claim.greeting.id.as_ref().is_none_or(|id| !holders.contains_key(id))
         };
         let ready: Vec<(ConnId, Claim)> = self.waiting.extract_if(.., is_free).collect();
-        for (conn, Claim { source, greeting: Greeting { id, from }, address, .. }) in ready {
-            let bound = self.senders.bind(conn, source, id.as_ref(), from, at);
+        for (conn, Claim { source, greeting: Greeting { id, from }, address, reached, .. }) in ready {
+            let bound = match reached {
+                None => self.senders.bind(conn, source, id.as_ref(), from, at),
+                Some(reached) => self.senders.go_on(conn, source, id.as_ref(), reached, at),
+            };
             let answer = bound.map(|reached| {
                 let (before, known) = self.senders.known(id.as_ref(), from);
                 if let Some(id) = &id {

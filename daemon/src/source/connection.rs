@@ -1,4 +1,5 @@
-//! One stream connection: what is read, cut and handed over, what is answered, and how it ends.
+//! One stream connection: what is read, cut and handed over, what is answered, and how it ends, or goes on
+//! elsewhere.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use super::acked::Acked;
 use super::acks::{Address, Claim, Mail};
 use super::cut::Cutter;
 use super::feed::{Feed, Origin};
+use super::left::{LeftConnection, LeftTalk};
 use super::outbox::Outbox;
+use super::senders::Numbered;
 use super::tally::Told;
 
 /// How long a sender that was turned down may take to read that and close.
@@ -80,6 +83,48 @@ impl Connection {
     /// One that can't be answered, so that nothing is taken for a greeting.
     pub(super) fn unspoken(fd: OwnedFd, id: ConnId, line: usize) -> Connection {
         Connection { talk: Talk::Plain, cutter: Cutter::new(line), ..Connection::new(fd, id, line, 0) }
+    }
+
+    /// One that an earlier thread has left; `None` if it can't go on here.
+    pub(super) fn taken_up(left: LeftConnection, feed: &Feed, id: ConnId, key: usize) -> Option<Connection> {
+        let LeftConnection { fd, mut cutter, talk, outbox, .. } = left;
+        if cutter.limit() != feed.line() {
+            return None;
+        }
+        cutter.begin_anew(Instant::now());
+        let talk = match talk {
+            LeftTalk::Unknown => Talk::Unknown,
+            LeftTalk::Plain => Talk::Plain,
+            LeftTalk::Acked(acked) => Talk::Acked(acked),
+        };
+        let mut connection = Connection { fd, id, key, is_polled: true, cutter, talk, outbox };
+        connection.outbox.flush(&connection.fd);
+        if let Talk::Acked(acked) = &connection.talk {
+            let (greeting, reached) = acked.claim();
+            connection.ask(feed, greeting, reached);
+            connection.is_polled = false;
+        }
+        Some(connection)
+    }
+
+    /// Lets go of it for another thread to take up; `None` if all is said and it is only to be closed.
+    pub(super) fn leave(mut self) -> Option<LeftConnection> {
+        let talk = match self.talk {
+            Talk::Unknown => LeftTalk::Unknown,
+            Talk::Plain => LeftTalk::Plain,
+            Talk::Acked(acked) => LeftTalk::Acked(acked),
+            Talk::Ending(_) | Talk::TurnedDown(_) => {
+                self.outbox.flush(&self.fd);
+                return None;
+            }
+        };
+        let (fd, cutter, outbox) = (self.fd, self.cutter, self.outbox);
+        Some(LeftConnection { fd, conn: self.id, who: String::new(), cutter, talk, outbox })
+    }
+
+    /// Whether it is one of an acknowledged sender.
+    pub(super) fn is_acked(&self) -> bool {
+        matches!(self.talk, Talk::Acked(_))
     }
 
     pub(super) fn id(&self) -> ConnId {
@@ -203,8 +248,12 @@ impl Connection {
 
     fn claim(&mut self, feed: &Feed, greeting: Greeting, early: Vec<u8>) {
         self.talk = Talk::Acked(Box::new(Acked::new(&greeting, early)));
+        self.ask(feed, greeting, None);
+    }
+
+    fn ask(&self, feed: &Feed, greeting: Greeting, reached: Option<Numbered>) {
         let address = Address { inbox: feed.inbox.clone(), key: self.key };
-        feed.desk().claim(Claim { source: feed.source, conn: self.id, greeting, address });
+        feed.desk().claim(Claim { source: feed.source, conn: self.id, greeting, address, reached });
     }
 
     /// Says why and ends the conversation. The sender may take a moment to read that: closing at once would
@@ -267,12 +316,14 @@ impl Connection {
         match mail.answer.filter(|_| acked.is_waiting()) {
             Some(Ok(grant)) => {
                 let (answer, early) = acked.granted(grant);
-                self.outbox.say(&answer);
+                answer.iter().for_each(|answer| self.outbox.say(answer));
                 self.cutter.resume(now);
                 if !early.is_empty() {
                     self.take(feed, Lease::owned(early), now);
                 }
             }
+            // Nothing that it could make sense of: it greets again.
+            Some(Err(_)) if acked.is_going_on() => return Turn::Ended,
             Some(Err(refusal)) => self.refuse(feed, refusal, now),
             None => {}
         }

@@ -87,10 +87,10 @@ impl ConnTable {
         true
     }
 
-    /// Lets go of a connection because its source is stopped: nobody closed it, nothing is missing. Whether
-    /// it was open.
-    pub(super) fn forgotten(&self, conn: ConnId) -> bool {
-        self.lock().open.remove(&conn).is_some()
+    /// Lets go of a connection because its source is stopped: nobody closed it, nothing is missing. Gives who
+    /// it was, if it was open.
+    pub(super) fn forgotten(&self, conn: ConnId) -> Option<String> {
+        self.lock().open.remove(&conn).map(|conn| conn.who)
     }
 
     /// Notes what identifies the file that `conn` is, and where reading it began.

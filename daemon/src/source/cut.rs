@@ -3,18 +3,20 @@
 use std::time::Instant;
 
 use memchr::{memchr, memrchr};
+use serde::{Deserialize, Serialize};
 
 /// What an unfinished line may keep allocated once it has been finished.
 const SMALL_CARRY: usize = 4096;
 
 /// The cutting state of one connection.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cutter {
     /// Longest line, without its end.
     limit: usize,
     /// The line that has no end yet.
     carry: Vec<u8>,
     /// When its first byte came.
+    #[serde(skip)]
     since: Option<Instant>,
     /// The rest of a line that was given up is skipped up to its LF.
     skipping: bool,
@@ -31,7 +33,7 @@ pub(super) struct Cutter {
 }
 
 /// What was left out of a line that was cut short.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LeftOut {
     /// Where in its block.
     pub(super) at: usize,
@@ -167,6 +169,18 @@ impl Cutter {
     /// Reading goes on after a pause that was not the sender's: an unfinished line is as good as new.
     pub(super) fn resume(&mut self, now: Instant) {
         self.since = self.since.map(|_| now);
+    }
+
+    /// The same bytes go on as another connection, whose lines are numbered from 1.
+    pub(super) fn begin_anew(&mut self, now: Instant) {
+        self.received = self.unfinished_bytes();
+        self.next_line = 1;
+        self.since = (self.unfinished_bytes() > 0).then_some(now);
+    }
+
+    /// The longest line that is not cut.
+    pub(super) fn limit(&self) -> usize {
+        self.limit
     }
 
     /// The number of a block's first line.

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::sockopt::socket_cookie;
 
 use super::feed::{Feed, Origin};
+use super::left::Ending;
 use super::pace::Pace;
 use super::tally::Told;
 use crate::sys::{DatagramBatch, socket_drops};
@@ -49,10 +50,9 @@ pub(super) struct DatagramSocket {
 /// A datagram source.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    socket: OwnedFd,
+    socket: DatagramSocket,
     batch: DatagramBatch,
     joined: Joined,
-    drops: u32,
     /// By which the kernel knows the socket.
     cookie: u64,
     drops_checked: Instant,
@@ -75,34 +75,37 @@ struct Joined {
 
 impl Datagrams {
     pub(super) fn new(socket: DatagramSocket, who: String, feed: Feed, limits: DatagramLimits) -> Datagrams {
-        let DatagramSocket { fd, drops, trains } = socket;
         let DatagramLimits { batch, datagram_bytes, patience, pace } = limits;
         let conn = feed.opened(who);
         let joined =
             Joined { feed, patience, block: None, lines: 0, noted: 0, conn, next_line: 1, offset: 0 };
         let batch = DatagramBatch::new(batch, datagram_bytes);
-        let batch = if trains { batch.with_trains() } else { batch };
-        let cookie = socket_cookie(&fd).unwrap_or(0);
-        joined.note_drops(cookie, drops, 0);
-        Datagrams { socket: fd, batch, joined, drops, cookie, drops_checked: Instant::now(), pace }
+        let batch = if socket.trains { batch.with_trains() } else { batch };
+        let cookie = socket_cookie(&socket.fd).unwrap_or(0);
+        joined.note_drops(cookie, socket.drops, 0);
+        Datagrams { socket, batch, joined, cookie, drops_checked: Instant::now(), pace }
     }
 
-    pub(super) fn run(mut self) {
+    /// Runs until the source is stopped. Gives the socket if that is to go on.
+    pub(super) fn run(mut self) -> Option<DatagramSocket> {
         while !self.joined.feed.is_stopping() {
             match self.take_all(None) {
                 0 => self.wait(),
                 taken => std::thread::sleep(self.pace.after(taken)),
             }
         }
-        self.take_all(Some(Instant::now() + DRAIN));
+        let goes_on = self.joined.feed.ending() == Ending::LeaveAll;
+        // What comes later waits in the kernel.
+        self.take_all(Some(Instant::now() + if goes_on { Duration::ZERO } else { DRAIN }));
         self.joined.feed.forgotten(self.joined.conn);
+        goes_on.then_some(self.socket)
     }
 
     /// Sleeps until something comes or the source is stopped.
     fn wait(&self) {
         let stop = self.joined.feed.stop.as_fd();
         let mut fds =
-            [PollFd::new(&self.socket, PollFlags::IN), PollFd::from_borrowed_fd(stop, PollFlags::IN)];
+            [PollFd::new(&self.socket.fd, PollFlags::IN), PollFd::from_borrowed_fd(stop, PollFlags::IN)];
         // Interrupted or not: the caller looks.
         let _ = poll(&mut fds, None);
     }
@@ -112,7 +115,7 @@ impl Datagrams {
     fn take_all(&mut self, deadline: Option<Instant>) -> usize {
         let mut taken = 0;
         loop {
-            let received = match self.batch.receive(&self.socket) {
+            let received = match self.batch.receive(&self.socket.fd) {
                 Ok(received) => received,
                 Err(_) => {
                     std::thread::sleep(ERROR_PAUSE);
@@ -140,13 +143,13 @@ impl Datagrams {
 
     fn check_drops(&mut self, now: Instant) {
         self.drops_checked = now;
-        if let Ok(drops) = socket_drops(&self.socket) {
-            if drops != self.drops {
-                let more = u64::from(drops.wrapping_sub(self.drops));
+        if let Ok(drops) = socket_drops(&self.socket.fd) {
+            if drops != self.socket.drops {
+                let more = u64::from(drops.wrapping_sub(self.socket.drops));
                 self.joined.note_drops(self.cookie, drops, more);
                 self.joined.feed.count(Told::KernelDatagrams, more);
             }
-            self.drops = drops;
+            self.socket.drops = drops;
         }
     }
 }

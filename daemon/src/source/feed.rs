@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use ebbd_core::sync::{Lease, Pool};
 
 use super::acks::{AckDesk, Inbox};
 use super::conns::ConnTable;
+use super::left::Ending;
 use super::reads::{ReadTallies, ReadTally};
 use super::tally::{SourceCounters, Told};
 use crate::lane::LaneQueue;
@@ -60,6 +62,8 @@ pub(super) struct Feed {
     /// Mail of the desk for its connections.
     pub(super) inbox: Arc<Inbox>,
     pub(super) stop: Arc<Wake>,
+    /// How it is to end once it is stopped: an [`Ending`].
+    pub(super) ending: Arc<AtomicU8>,
 }
 
 /// Where a block's bytes come from.
@@ -129,11 +133,18 @@ impl Feed {
         }
     }
 
-    /// Lets go of a connection at a stop.
-    pub(super) fn forgotten(&self, conn: ConnId) {
-        if self.intake.conns.forgotten(conn) {
+    /// Lets go of a connection at a stop. Gives who it was.
+    pub(super) fn forgotten(&self, conn: ConnId) -> String {
+        let who = self.intake.conns.forgotten(conn);
+        if who.is_some() {
             self.reads.iter().for_each(|reads| reads.closed());
         }
+        who.unwrap_or_default()
+    }
+
+    /// How it is to end, once it is stopped.
+    pub(super) fn ending(&self) -> Ending {
+        Ending::of(self.ending.load(Ordering::Acquire))
     }
 
     /// An empty buffer; waits while all are on loan.

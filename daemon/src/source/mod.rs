@@ -15,6 +15,7 @@ mod datagrams;
 mod feed;
 mod file;
 mod http;
+mod left;
 mod outbox;
 mod pace;
 mod reads;
@@ -33,6 +34,7 @@ mod unix_datagram;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ pub use acks::{AckDesk, Acks, Binding, MOST_IDS};
 pub use conns::{Changes, Conn, ConnChange, ConnTable};
 pub use feed::Intake;
 pub use file::{FileBook, FileNote, Position};
+pub use left::{Conversation, Ending, Left};
 pub use reads::{EarlierRun, Lost, Read, ReadBook, ReadTallies};
 pub use senders::{Numbered, Sender, Senders, Spoken};
 pub use tally::{SourceCounters, SourceTold};
@@ -85,12 +88,14 @@ pub struct SourceHandle {
     /// The receive buffer of a datagram socket: a short one is worth a warning.
     pub receive_buffer: Option<ReceiveBuffer>,
     stop: Arc<Wake>,
-    thread: JoinHandle<()>,
+    ending: Arc<AtomicU8>,
+    thread: JoinHandle<Left>,
 }
 
 impl SourceHandle {
-    /// Asks it to stop: what it has received is handed over first. Returns at once.
-    pub fn stop(&self) {
+    /// Asks it to end. Returns at once.
+    pub fn stop(&self, ending: Ending) {
+        self.ending.store(ending as u8, Ordering::Release);
         self.stop.set();
     }
 
@@ -99,9 +104,9 @@ impl SourceHandle {
         self.thread.is_finished()
     }
 
-    /// Waits for its end. `false` if its thread panicked.
-    pub fn join(self) -> bool {
-        self.thread.join().is_ok()
+    /// Waits for its end. Gives what it left; `None` if its thread panicked.
+    pub fn join(self) -> Option<Left> {
+        self.thread.join().ok()
     }
 }
 
@@ -109,11 +114,19 @@ impl SourceHandle {
 struct Bound {
     address: Option<SocketAddr>,
     receive_buffer: Option<ReceiveBuffer>,
-    run: Box<dyn FnOnce(Feed) + Send>,
+    run: Box<dyn FnOnce(Feed) -> Left + Send>,
 }
 
-/// Binds a source, taking an inherited socket where one matches, and starts its thread. Files go on from
-/// their positions in `resume` (those of other sources are ignored).
+/// What a source goes on from.
+#[derive(Debug, Default)]
+pub struct Before<'a> {
+    /// How far files were read (those of other sources are ignored).
+    pub files: &'a [Position],
+    /// What an earlier thread of the same source has left.
+    pub left: Left,
+}
+
+/// Binds a source, taking a socket that was left or inherited where one matches, and starts its thread.
 ///
 /// # Errors
 /// The address is in use, the path not allowed, the group unknown: a [`SourceError`] says so.
@@ -121,35 +134,55 @@ pub fn spawn(
     config: &SourceConfig,
     intake: &Intake,
     inherited: &mut Inherited,
-    resume: &[Position],
+    before: Before<'_>,
 ) -> Result<SourceHandle, SourceError> {
-    let explain = |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error };
-    let bound = bind(config, intake, inherited, resume).map_err(explain)?;
+    let explain = explain(config);
+    let bound = bind(config, &intake.reads, inherited, before).map_err(explain)?;
     start(config, intake, bound).map_err(explain)
+}
+
+/// Tries whether a source could be bound, and lets go of it again.
+///
+/// # Errors
+/// Those of [`spawn`].
+pub fn probe(config: &SourceConfig, inherited: &mut Inherited) -> Result<(), SourceError> {
+    bind(config, &ReadTallies::default(), inherited, Before::default()).map(drop).map_err(explain(config))
+}
+
+fn explain(config: &SourceConfig) -> impl Fn(io::Error) -> SourceError + Copy {
+    |error| SourceError { name: config.spec.name.clone(), place: config.kind.place(), error }
 }
 
 /// The registry of kinds.
 fn bind(
     config: &SourceConfig,
-    intake: &Intake,
+    reads: &ReadTallies,
     inherited: &mut Inherited,
-    resume: &[Position],
+    before: Before<'_>,
 ) -> io::Result<Bound> {
+    let Before { files, left } = before;
     Ok(match &config.kind {
-        SourceKind::Unix(socket) => unix::bind(socket, config, inherited)?,
-        SourceKind::Tcp { addr } => tcp::bind(*addr, config, inherited)?,
-        SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited)?,
-        SourceKind::Udp { addr, options } => udp::bind(*addr, *options, inherited, &intake.reads)?,
+        SourceKind::Unix(socket) => {
+            let listening = left.listening.map_or_else(|| unix::listen(socket, inherited), Ok)?;
+            listening.bound(config, left.connections)
+        }
+        SourceKind::Tcp { addr } => {
+            let listening = left.listening.map_or_else(|| tcp::listen(*addr, inherited), Ok)?;
+            listening.bound(config, left.connections)
+        }
+        SourceKind::UnixDatagram(socket) => unix_datagram::bind(socket, inherited, left)?,
+        SourceKind::Udp { addr, options } => udp::bind(*addr, *options, inherited, reads, left.sockets)?,
         SourceKind::File { glob, from } => {
-            let own = resume.iter().filter(|position| position.source == config.spec.name);
+            let own = files.iter().filter(|position| position.source == config.spec.name);
             file::bind(glob, *from, &own.cloned().collect::<Vec<_>>())
         }
-        SourceKind::Stdin => stdin::bind(Duration::from_millis(config.partial_line_ms))?,
+        SourceKind::Stdin => stdin::bind(Duration::from_millis(config.partial_line_ms), left.connections)?,
         SourceKind::Http { addr, token_file, token } => {
             if token_file.is_some() && token.is_none() {
                 return Err(io::Error::other("its token_file could not be read"));
             }
-            http::bind(*addr, token.clone(), config, inherited)?
+            let listening = left.listening.map_or_else(|| tcp::listen(*addr, inherited), Ok)?;
+            http::bind(listening, token.clone(), config)?
         }
     })
 }
@@ -157,6 +190,7 @@ fn bind(
 fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<SourceHandle> {
     let stop = Arc::new(Wake::new()?);
     let counters = Arc::new(SourceCounters::default());
+    let ending = Arc::new(AtomicU8::new(Ending::default() as u8));
     let feed = Feed {
         source: config.spec.id,
         name: Arc::from(config.spec.name.as_str()),
@@ -167,6 +201,7 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
         acks: config.ack,
         inbox: Arc::new(Inbox::new()?),
         stop: Arc::clone(&stop),
+        ending: Arc::clone(&ending),
     };
     feed.counters.add(Told::KernelDatagrams, intake.reads.kernel_datagrams(config.spec.id));
     let Bound { address, receive_buffer, run } = bound;
@@ -182,7 +217,7 @@ fn start(config: &SourceConfig, intake: &Intake, bound: Bound) -> io::Result<Sou
     let thread =
         thread::Builder::new().name(format!("source-{}", config.spec.name)).spawn(move || run(feed))?;
     let (id, name) = (config.spec.id, config.spec.name.clone());
-    Ok(SourceHandle { id, name, counters, address, receive_buffer, stop, thread })
+    Ok(SourceHandle { id, name, counters, address, receive_buffer, stop, ending, thread })
 }
 
 /// What the kernel holds for a connection or socket at most, in bytes.

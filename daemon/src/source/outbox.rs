@@ -9,12 +9,13 @@ use std::os::fd::AsFd;
 use ebbd_core::decode::Answer;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
+use serde::{Deserialize, Serialize};
 
 /// Beyond so many waiting bytes acknowledgements replace each other and information is dropped.
 const BYTES: usize = 4096;
 
 /// What was not sent yet.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outbox {
     waiting: String,
     ack: Option<u64>,

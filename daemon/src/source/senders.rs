@@ -59,7 +59,7 @@ struct Bound {
 }
 
 /// How far an acknowledged connection was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
     /// Up to this number of the sender's.
     pub reached: Numbered,
@@ -110,6 +110,35 @@ impl Senders {
         let told = Moved { reached: base, rejected: 0 };
         self.bound.insert(conn, Bound { source, id: id.cloned(), base, told });
         Ok(base)
+    }
+
+    /// Lets `conn` go on behind line `reached` of a conversation that an earlier thread or process held.
+    ///
+    /// # Errors
+    /// [`Refusal::Gap`] if that is not what is known of the sender: it has to greet again.
+    pub fn go_on(
+        &mut self,
+        conn: ConnId,
+        source: SourceId,
+        id: Option<&SenderId>,
+        reached: Numbered,
+        at: TimeUs,
+    ) -> Result<Numbered, Refusal> {
+        if let Some(id) = id {
+            let known = self.by_id.get(id).map(|sender| sender.reached).unwrap_or_default();
+            if known != reached {
+                return Err(Refusal::Gap(known.number));
+            }
+            self.hear(id, at)?;
+        }
+        let told = Moved { reached, rejected: 0 };
+        self.bound.insert(conn, Bound { source, id: id.cloned(), base: reached, told });
+        Ok(reached)
+    }
+
+    /// How far a connection was counted that speaks for somebody.
+    pub fn told(&self, conn: ConnId) -> Option<Moved> {
+        self.bound.get(&conn).map(|bound| bound.told)
     }
 
     /// Notes that a sender lives.

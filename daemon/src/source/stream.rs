@@ -12,9 +12,12 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::time::Timespec;
+use socket2::SockRef;
 
+use super::Bound;
 use super::connection::{Connection, Turn};
 use super::feed::Feed;
+use super::left::{Ending, Left, LeftConnection};
 use super::pace::Pace;
 use super::slots::Slots;
 use super::socket_path::BoundPath;
@@ -72,7 +75,7 @@ pub(super) struct Listening {
     /// It doesn't block.
     pub(super) socket: OwnedFd,
     /// Its path, if it is ours to remove.
-    pub(super) path: Option<BoundPath>,
+    pub(super) _path: Option<BoundPath>,
     /// The service manager keeps it: who waits to be accepted at the end is left to the next start.
     pub(super) is_inherited: bool,
     /// Prepares a new connection and says who it is.
@@ -80,12 +83,23 @@ pub(super) struct Listening {
 }
 
 impl Listening {
+    /// A source that serves this and the connections that an earlier thread has left.
+    pub(super) fn bound(self, config: &SourceConfig, connections: Vec<LeftConnection>) -> Bound {
+        let limits = StreamLimits::of(config);
+        let address = SockRef::from(&self.socket).local_addr().ok().and_then(|at| at.as_socket());
+        let run = Box::new(move |feed| self.serve(feed, limits, connections));
+        Bound { address, receive_buffer: None, run }
+    }
+
     /// Serves until the source is stopped.
-    pub(super) fn serve(self, feed: Feed, limits: StreamLimits) {
+    fn serve(self, feed: Feed, limits: StreamLimits, connections: Vec<LeftConnection>) -> Left {
         let name = feed.name.clone();
         match StreamSource::new(self, feed, limits) {
-            Ok(source) => source.run(),
-            Err(error) => tracing::error!(source = &*name, %error, "the source can't be served"),
+            Ok(source) => source.run(connections),
+            Err(error) => {
+                tracing::error!(source = &*name, %error, "the source can't be served");
+                Left::default()
+            }
         }
     }
 }
@@ -130,7 +144,8 @@ impl StreamSource {
         })
     }
 
-    fn run(mut self) {
+    fn run(mut self, connections: Vec<LeftConnection>) -> Left {
+        connections.into_iter().for_each(|left| self.take_up(left));
         let mut events = Vec::with_capacity(EVENTS);
         while !self.feed.is_stopping() {
             let timeout = self.timeout();
@@ -139,7 +154,26 @@ impl StreamSource {
                 self.rest();
             }
         }
-        self.drain(&mut events);
+        match self.feed.ending() {
+            Ending::LeaveAll => {}
+            Ending::Close | Ending::LeaveGreeted => self.drain(&mut events),
+        }
+        self.leave()
+    }
+
+    /// Goes on with a connection that an earlier thread has left, or closes it.
+    fn take_up(&mut self, left: LeftConnection) {
+        let (key, who) = (self.slots.next_key(), left.who.clone());
+        let id = self.feed.opened(who);
+        let Some(mut connection) = Connection::taken_up(left, &self.feed, id, key) else {
+            return self.feed.closed(id);
+        };
+        if connection.is_polled {
+            let data = EventData::new_u64(key as u64);
+            connection.is_polled = epoll::add(&self.epoll, &connection, data, EventFlags::IN).is_ok();
+        }
+        self.slots.insert(connection);
+        self.plan_check(key, Instant::now());
     }
 
     /// Lets small writes gather.
@@ -321,8 +355,8 @@ impl StreamSource {
         }
     }
 
-    /// After a stop: takes what waits in the kernel, then lets go. A line without its end never gets it.
-    fn drain(mut self, events: &mut Vec<Event>) {
+    /// After a stop: takes what waits in the kernel.
+    fn drain(&mut self, events: &mut Vec<Event>) {
         let _ = epoll::delete(&self.epoll, self.feed.stop.as_fd());
         let _ = epoll::delete(&self.epoll, self.feed.inbox.as_fd());
         if self.listening.is_inherited {
@@ -330,13 +364,28 @@ impl StreamSource {
         }
         let deadline = Instant::now() + DRAIN;
         while Instant::now() < deadline && self.round(events, Some(Duration::ZERO)) > 0 {}
+    }
+
+    /// Lets go of everything, and gives what is to go on. Of what is closed, a line without its end never gets it.
+    fn leave(mut self) -> Left {
+        let ending = self.feed.ending();
+        let mut connections = Vec::new();
         for key in self.slots.keys() {
-            if let Some(mut connection) = self.slots.remove(key) {
+            let Some(mut connection) = self.slots.remove(key) else { continue };
+            let stays = match ending {
+                Ending::Close => false,
+                Ending::LeaveGreeted => connection.is_acked(),
+                Ending::LeaveAll => true,
+            };
+            if !stays {
                 connection.abandon(&self.feed);
-                self.feed.forgotten(connection.id());
             }
+            let who = self.feed.forgotten(connection.id());
+            let left = if stays { connection.leave() } else { None };
+            connections.extend(left.map(|left| LeftConnection { who, ..left }));
         }
-        drop(self.listening.path.take());
+        let listening = (ending == Ending::LeaveAll).then_some(self.listening);
+        Left { listening, connections, ..Left::default() }
     }
 }
 

@@ -7,31 +7,21 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use super::Bound;
-
 use super::socket_path::unblocked;
-use super::stream::{BACKLOG, Listening, StreamLimits};
-use crate::config::SourceConfig;
+use super::stream::{BACKLOG, Listening};
 use crate::sys::{Inherited, ListenerKind};
 
 /// A silent peer is asked whether it still lives after this long.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-pub(super) fn bind(
-    address: SocketAddr,
-    config: &SourceConfig,
-    inherited: &mut Inherited,
-) -> io::Result<Bound> {
+pub(super) fn listen(address: SocketAddr, inherited: &mut Inherited) -> io::Result<Listening> {
     let found = inherited.take_address(ListenerKind::Stream, &[address]);
     let is_inherited = found.is_some();
-    let socket = found.map_or_else(|| listen(address), Ok)?;
-    let address = SockRef::from(&socket).local_addr()?.as_socket();
-    let listening = Listening { socket, path: None, is_inherited, greet };
-    let limits = StreamLimits::of(config);
-    Ok(Bound { address, receive_buffer: None, run: Box::new(move |feed| listening.serve(feed, limits)) })
+    let socket = found.map_or_else(|| open(address), Ok)?;
+    Ok(Listening { socket, _path: None, is_inherited, greet })
 }
 
-pub(super) fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
+fn open(address: SocketAddr) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;

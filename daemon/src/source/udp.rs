@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::Bound;
 use super::datagrams::{DatagramLimits, DatagramSocket, Datagrams};
 use super::feed::Feed;
+use super::left::Left;
 use super::pace::Pace;
 use super::reads::ReadTallies;
 use super::socket_path::unblocked;
@@ -40,12 +41,28 @@ struct Receivers {
     address: Option<SocketAddr>,
 }
 
+/// Takes up the sockets that an earlier thread has left, if there are any.
 pub(super) fn bind(
     address: SocketAddr,
     options: UdpOptions,
     inherited: &mut Inherited,
     reads: &ReadTallies,
+    left: Vec<DatagramSocket>,
 ) -> io::Result<Bound> {
+    let receivers = match left.is_empty() {
+        true => open_or_inherit(address, options, inherited, reads)?,
+        false => Receivers::of(left)?,
+    };
+    let (address, receive_buffer) = (receivers.address, Some(receivers.buffer));
+    Ok(Bound { address, receive_buffer, run: Box::new(move |feed| receivers.run(feed)) })
+}
+
+fn open_or_inherit(
+    address: SocketAddr,
+    options: UdpOptions,
+    inherited: &mut Inherited,
+    reads: &ReadTallies,
+) -> io::Result<Receivers> {
     let mut found: Vec<OwnedFd> =
         std::iter::from_fn(|| inherited.take_address(ListenerKind::Datagram, &[address])).collect();
     let wanted = options.receivers.max(1);
@@ -57,9 +74,14 @@ pub(super) fn bind(
     if !is_inherited {
         found = open_all(address, wanted)?;
     }
-    let receivers = Receivers::new(found, is_inherited, options.gro, reads)?;
-    let (address, receive_buffer) = (receivers.address, Some(receivers.buffer));
-    Ok(Bound { address, receive_buffer, run: Box::new(move |feed| receivers.run(feed)) })
+    let ready = |fd| {
+        let drops = if is_inherited { drops_before(&fd, reads)? } else { 0 };
+        if options.gro {
+            join_datagrams(&fd)?;
+        }
+        Ok(DatagramSocket { fd, drops, trains: options.gro })
+    };
+    Receivers::of(found.into_iter().map(ready).collect::<io::Result<_>>()?)
 }
 
 /// How many drops of an inherited socket an earlier run has counted. Those of a socket that none of ours had
@@ -87,30 +109,19 @@ fn open(address: SocketAddr, is_shared: bool) -> io::Result<OwnedFd> {
 }
 
 impl Receivers {
-    fn new(
-        sockets: Vec<OwnedFd>,
-        is_inherited: bool,
-        trains: bool,
-        reads: &ReadTallies,
-    ) -> io::Result<Receivers> {
+    fn of(sockets: Vec<DatagramSocket>) -> io::Result<Receivers> {
         let mut buffer = ReceiveBuffer { asked: RECEIVE_BUFFER, granted: RECEIVE_BUFFER };
-        let mut ready = Vec::new();
         let mut address = None;
-        for fd in sockets {
-            let drops = if is_inherited { drops_before(&fd, reads)? } else { 0 };
-            let granted = request_receive_buffer(&fd, RECEIVE_BUFFER)?.granted;
+        for DatagramSocket { fd, .. } in &sockets {
+            let granted = request_receive_buffer(fd, RECEIVE_BUFFER)?.granted;
             buffer.granted = buffer.granted.min(granted);
-            if trains {
-                join_datagrams(&fd)?;
-            }
-            address = SockRef::from(&fd).local_addr()?.as_socket();
-            ready.push(DatagramSocket { fd, drops, trains });
+            address = SockRef::from(fd).local_addr()?.as_socket();
         }
-        Ok(Receivers { sockets: ready, buffer, address })
+        Ok(Receivers { sockets, buffer, address })
     }
 
-    /// Serves each socket on a thread of its own until the source is stopped.
-    fn run(self, feed: Feed) {
+    /// Serves each socket on a thread of its own until the source is stopped. Gives those that are to go on.
+    fn run(self, feed: Feed) -> Left {
         let limits = limits(self.buffer);
         let (count, address) = (self.sockets.len(), self.address);
         let who = |at: usize| {
@@ -125,16 +136,23 @@ impl Receivers {
             })
             .collect();
         let first = all.pop();
-        thread::scope(|scope| {
+        let sockets = thread::scope(|scope| {
+            let mut others = Vec::new();
             for (at, receiver) in (2..).zip(all) {
                 let builder = thread::Builder::new().name(format!("source-{}-{at}", feed.name));
-                if let Err(error) = builder.spawn_scoped(scope, || receiver.run()) {
+                match builder.spawn_scoped(scope, || receiver.run()) {
+                    Ok(other) => others.push(other),
                     // Its socket is closed; what comes goes to the others.
-                    tracing::error!(source = &*feed.name, %error, "a receiver can't be started");
+                    Err(error) => {
+                        tracing::error!(source = &*feed.name, %error, "a receiver can't be started");
+                    }
                 }
             }
-            first.into_iter().for_each(Datagrams::run);
+            let first = first.and_then(Datagrams::run);
+            let others = others.into_iter().filter_map(|other| other.join().ok().flatten());
+            others.chain(first).collect()
         });
+        Left { sockets, ..Left::default() }
     }
 }
 

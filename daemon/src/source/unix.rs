@@ -5,18 +5,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::Type;
 
-use super::Bound;
-
 use super::socket_path::{bind_path, unblocked};
-use super::stream::{BACKLOG, Listening, StreamLimits};
-use crate::config::{SocketPath, SourceConfig};
+use super::stream::{BACKLOG, Listening};
+use crate::config::SocketPath;
 use crate::sys::{Inherited, ListenerKind, peer_credentials};
 
-pub(super) fn bind(
-    place: &SocketPath,
-    config: &SourceConfig,
-    inherited: &mut Inherited,
-) -> io::Result<Bound> {
+pub(super) fn listen(place: &SocketPath, inherited: &mut Inherited) -> io::Result<Listening> {
     let (socket, path) = match inherited.take_path(ListenerKind::Stream, &place.path) {
         Some(socket) => (socket, None),
         None => {
@@ -26,13 +20,7 @@ pub(super) fn bind(
         }
     };
     let is_inherited = path.is_none();
-    let listening = Listening { socket, path, is_inherited, greet };
-    let limits = StreamLimits::of(config);
-    Ok(Bound {
-        address: None,
-        receive_buffer: None,
-        run: Box::new(move |feed| listening.serve(feed, limits)),
-    })
+    Ok(Listening { socket, _path: path, is_inherited, greet })
 }
 
 /// Who connected.

@@ -80,6 +80,12 @@ impl Inherited {
         })
     }
 
+    /// Those that have a name which begins like this, listeners or not.
+    pub fn take_named(&mut self, beginning: &str) -> Vec<(String, OwnedFd)> {
+        let named = self.sockets.extract_if(.., |socket| socket.name.starts_with(beginning));
+        named.map(|socket| (socket.name, socket.fd)).collect()
+    }
+
     /// The same sockets once more: a reload binds anew while the manager's sockets stay open.
     ///
     /// # Errors

@@ -38,37 +38,37 @@ pub struct Telemetry {
     /// When the daemon started.
     pub started: Instant,
     /// The process as a whole.
-    pub daemon: DaemonGauges,
+    pub daemon: Arc<DaemonGauges>,
     /// One per declared source, in the configuration's order.
     pub sources: Vec<(String, Arc<SourceCounters>)>,
     /// Requests over HTTP by status, one per declared source.
-    pub answers: Vec<(String, Labelled)>,
+    pub answers: Vec<(String, Arc<Labelled>)>,
     /// Acknowledged senders.
-    pub senders: SenderCounters,
+    pub senders: Arc<SenderCounters>,
     /// Conversations with acknowledged senders that ended by an error, by its name.
-    pub protocol_errors: Labelled,
+    pub protocol_errors: Arc<Labelled>,
     /// One per lane; padded, because each belongs to another thread.
     pub lanes: Vec<Arc<CachePadded<LaneCounters>>>,
     /// One per declared stream, in the configuration's order.
     pub streams: Vec<(String, Arc<StreamCounters>)>,
     /// Refused lines by reason.
-    pub rejects: RejectCounters,
+    pub rejects: Arc<RejectCounters>,
     /// The committer.
-    pub committer: CommitterCounters,
+    pub committer: Arc<CommitterCounters>,
     /// The judge.
-    pub judge: JudgeCounters,
+    pub judge: Arc<JudgeCounters>,
     /// The journal.
-    pub journal: JournalCounters,
+    pub journal: Arc<JournalCounters>,
     /// The Parquet writer.
-    pub store: StoreCounters,
+    pub store: Arc<StoreCounters>,
     /// The alarm socket.
-    pub alarm_socket: AlarmSocketCounters,
+    pub alarm_socket: Arc<AlarmSocketCounters>,
     /// HTTP.
-    pub http: HttpCounters,
+    pub http: Arc<HttpCounters>,
     /// The control socket.
-    pub control: ControlCounters,
+    pub control: Arc<ControlCounters>,
     /// How long things take.
-    pub latencies: Latencies,
+    pub latencies: Arc<Latencies>,
 }
 
 /// How long things take, in microseconds of real time.
@@ -126,22 +126,47 @@ impl Telemetry {
     pub fn new(sources: &[&str], streams: &[&str], lanes: usize) -> Telemetry {
         Telemetry {
             started: Instant::now(),
-            daemon: DaemonGauges::default(),
+            daemon: Arc::default(),
             sources: sources.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
-            answers: sources.iter().map(|name| ((*name).to_owned(), Labelled::default())).collect(),
-            senders: SenderCounters::default(),
-            protocol_errors: Labelled::default(),
+            answers: sources.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
+            senders: Arc::default(),
+            protocol_errors: Arc::default(),
             lanes: (0..lanes).map(|_| Arc::default()).collect(),
             streams: streams.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
-            rejects: RejectCounters::default(),
-            committer: CommitterCounters::default(),
-            judge: JudgeCounters::default(),
-            journal: JournalCounters::default(),
-            store: StoreCounters::default(),
-            alarm_socket: AlarmSocketCounters::default(),
-            http: HttpCounters::default(),
-            control: ControlCounters::default(),
-            latencies: Latencies::new(lanes),
+            rejects: Arc::default(),
+            committer: Arc::default(),
+            judge: Arc::default(),
+            journal: Arc::default(),
+            store: Arc::default(),
+            alarm_socket: Arc::default(),
+            http: Arc::default(),
+            control: Arc::default(),
+            latencies: Arc::new(Latencies::new(lanes)),
+        }
+    }
+
+    /// The same figures for other sources, streams and lanes: what has the same name goes on.
+    pub fn succeeding(&self, sources: &[&str], streams: &[&str], lanes: usize) -> Telemetry {
+        let fresh = Telemetry::new(sources, streams, lanes);
+        let goes_on = |latencies: &Latencies| latencies.queues.len() == lanes;
+        Telemetry {
+            started: self.started,
+            daemon: Arc::clone(&self.daemon),
+            sources: going_on(fresh.sources, &self.sources),
+            answers: going_on(fresh.answers, &self.answers),
+            senders: Arc::clone(&self.senders),
+            protocol_errors: Arc::clone(&self.protocol_errors),
+            lanes: self.lanes.iter().cloned().chain(fresh.lanes).take(lanes).collect(),
+            streams: going_on(fresh.streams, &self.streams),
+            rejects: Arc::clone(&self.rejects),
+            committer: Arc::clone(&self.committer),
+            judge: Arc::clone(&self.judge),
+            journal: Arc::clone(&self.journal),
+            store: Arc::clone(&self.store),
+            alarm_socket: Arc::clone(&self.alarm_socket),
+            http: Arc::clone(&self.http),
+            control: Arc::clone(&self.control),
+            latencies: if goes_on(&self.latencies) { Arc::clone(&self.latencies) } else { fresh.latencies },
         }
     }
 
@@ -153,4 +178,15 @@ impl Telemetry {
         let queues = queues.map(|(lane, latency)| of(&format!("lane {lane} queue"), latency));
         stages.chain(queues).filter(|status| status.count > 0).collect()
     }
+}
+
+/// `fresh`, but for those that have the name of an earlier one.
+fn going_on<T>(fresh: Vec<(String, Arc<T>)>, earlier: &[(String, Arc<T>)]) -> Vec<(String, Arc<T>)> {
+    let found =
+        |name: &str| earlier.iter().find(|(of, _)| of == name).map(|(_, figures)| Arc::clone(figures));
+    fresh
+        .into_iter()
+        .map(|(name, figures)| (found(&name).unwrap_or(figures), name))
+        .map(|(f, n)| (n, f))
+        .collect()
 }

@@ -10,14 +10,19 @@ use ebbd_core::alarm::State;
 use serde_json::Value;
 
 use super::{Served, quick, record};
-use crate::outlet::HttpOutlet;
 use crate::outlet::http::serve_within;
+use crate::outlet::{FiguresSource, HttpOutlet};
 use crate::telemetry::StatusReport;
+
+fn figures(served: &Served) -> FiguresSource {
+    let telemetry = Arc::clone(&served.telemetry);
+    Arc::new(move || Arc::clone(&telemetry))
+}
 
 fn served() -> (Served, SocketAddr) {
     let served = Served::with(quick(), 100);
     let status = || StatusReport { host: "web-01".to_owned(), v: 1, ..StatusReport::default() };
-    let outlet = HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.telemetry), Arc::new(status));
+    let outlet = HttpOutlet::new(Arc::clone(&served.hub), figures(&served), Arc::new(status));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     served.outlets.serve_http(listener, outlet).unwrap();
@@ -81,7 +86,7 @@ fn those_who_say_nothing_make_room() {
     quick.set_nonblocking(true).unwrap();
     let slow = quick.local_addr().unwrap();
     let status = Arc::new(StatusReport::default);
-    let outlet = HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.telemetry), status);
+    let outlet = HttpOutlet::new(Arc::clone(&served.hub), figures(&served), status);
     let stop = served.outlets.stopping();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.spawn(async move {

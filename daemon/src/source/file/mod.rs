@@ -29,6 +29,7 @@ use rustix::time::Timespec;
 
 use super::Bound;
 use super::feed::Feed;
+use super::left::Left;
 use crate::config::From;
 pub use book::{FileBook, FileNote};
 use followed::{Followed, Look};
@@ -73,6 +74,8 @@ pub(super) fn bind_at_pace(pattern: &str, from: From, resume: &[Position], pace:
         let search = Search::new(&feed.name, &pattern);
         Files { feed, search, pace, followed: Vec::new(), is_full: false, is_crowded: false }
             .run(from, resume);
+        // Positions say where it goes on.
+        Left::default()
     };
     Bound { address: None, receive_buffer: None, run: Box::new(run) }
 }

@@ -16,8 +16,9 @@ mod token;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ebbd_core::aggregate::RefusedLines;
@@ -31,9 +32,9 @@ use rustix::time::Timespec;
 use super::Bound;
 use super::acks::Address;
 use super::feed::{Feed, Origin};
-use super::tcp;
+use super::left::{Ending, Left};
+use super::stream::Listening;
 use crate::config::{SourceConfig, Token};
-use crate::sys::{Inherited, ListenerKind};
 use handover::{Counted, Handover, Outcome, Tray, Unavailable};
 use serve::Server;
 
@@ -57,19 +58,12 @@ struct Settings {
     patience: Duration,
 }
 
-/// Binds the listener.
+/// Serves the listener.
 ///
 /// # Errors
 /// The address is in use or not allowed; the token is not there.
-pub(super) fn bind(
-    address: SocketAddr,
-    token: Option<Token>,
-    config: &SourceConfig,
-    inherited: &mut Inherited,
-) -> io::Result<Bound> {
-    let found = inherited.take_address(ListenerKind::Stream, &[address]);
-    let socket: OwnedFd = found.map_or_else(|| tcp::listen(address), Ok)?;
-    let listener = std::net::TcpListener::from(socket);
+pub(super) fn bind(listening: Listening, token: Option<Token>, config: &SourceConfig) -> io::Result<Bound> {
+    let listener = std::net::TcpListener::from(listening.socket.try_clone()?);
     let address = listener.local_addr().ok();
     let streams = match &config.spec.route {
         StreamRoute::ByName(streams) => Some(streams.values().copied().collect()),
@@ -77,10 +71,12 @@ pub(super) fn bind(
     };
     let patience = Duration::from_millis(config.partial_line_ms);
     let settings = Settings { listener, connections: config.connections, token, streams, patience };
-    Ok(Bound { address, receive_buffer: None, run: Box::new(move |feed| run(settings, feed)) })
+    Ok(Bound { address, receive_buffer: None, run: Box::new(move |feed| run(settings, feed, listening)) })
 }
 
-fn run(settings: Settings, feed: Feed) {
+/// Gives the listener back if it is to go on; open requests have been answered.
+fn run(settings: Settings, feed: Feed, listening: Listening) -> Left {
+    let ending = Arc::clone(&feed.ending);
     let name = feed.name.clone();
     let served = handover::intray(&feed).and_then(|(intray, tray)| {
         let server = Server::start(settings, intray, &feed)?;
@@ -90,6 +86,8 @@ fn run(settings: Settings, feed: Feed) {
         Ok((server, tray)) => Writer::new(feed, tray).run(server),
         Err(error) => tracing::error!(source = &*name, %error, "the source can't be served"),
     }
+    let goes_on = Ending::of(ending.load(Ordering::Acquire)) == Ending::LeaveAll;
+    Left { listening: goes_on.then_some(listening), ..Left::default() }
 }
 
 /// The source's thread: one connection to the lanes, on which the lines of all requests follow each other.

@@ -18,7 +18,7 @@ pub(super) struct Office {
     committer: JoinHandle<Aggregator>,
 }
 
-fn office(most_ids: usize) -> Office {
+pub(super) fn office(most_ids: usize) -> Office {
     office_for(most_ids, config(SourceKind::Stdin).spec)
 }
 
@@ -77,33 +77,51 @@ fn commit_until(
 }
 
 impl Office {
-    fn unix(&self, dir: &tempfile::TempDir, change: impl Fn(&mut SourceConfig)) -> SourceHandle {
+    pub(super) fn unix(&self, dir: &tempfile::TempDir, change: impl Fn(&mut SourceConfig)) -> SourceHandle {
+        self.unix_after(dir, Left::default(), change)
+    }
+
+    /// A source that goes on with what another one left.
+    pub(super) fn unix_after(
+        &self,
+        dir: &tempfile::TempDir,
+        left: Left,
+        change: impl Fn(&mut SourceConfig),
+    ) -> SourceHandle {
+        let before = Before { left, ..Before::default() };
         let mut config = config(SourceKind::Unix(socket_path(dir.path(), "s")));
         config.ack = true;
         change(&mut config);
-        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound")
+        spawn(&config, &self.intake, &mut Inherited::none(), before).expect("bound")
     }
 
     /// Stops all. Gives lines in the ledger: received, of these counted or refused as events, duplicates.
     pub(super) fn finish(self, source: SourceHandle) -> (u64, u64) {
-        source.stop();
+        let (received, duplicates, _) = self.leave(source, Ending::Close);
+        (received, duplicates)
+    }
+
+    /// Stops all like that; gives what was left, too.
+    pub(super) fn leave(self, source: SourceHandle, ending: Ending) -> (u64, u64, Left) {
+        source.stop(ending);
         let told = Arc::clone(&source.counters);
-        assert!(source.join(), "the source panicked");
+        let mut left = source.join().expect("the source panicked");
         self.stop.store(true, Ordering::Release);
         let aggregator = self.committer.join().expect("the committer ends");
         let received = aggregator.ledger().0.values().map(|counts| counts.received).sum();
-        (received, told.drain().duplicate_lines)
+        left.settle(&self.intake.desk);
+        (received, told.drain().duplicate_lines, left)
     }
 }
 
 /// A sender that listens.
-struct Talker {
+pub(super) struct Talker {
     to: UnixStream,
     from: BufReader<UnixStream>,
 }
 
 impl Talker {
-    fn new(dir: &tempfile::TempDir, first: &str) -> Talker {
+    pub(super) fn new(dir: &tempfile::TempDir, first: &str) -> Talker {
         let to = UnixStream::connect(dir.path().join("s")).expect("connected");
         to.set_read_timeout(Some(PATIENCE)).expect("set");
         let from = BufReader::new(to.try_clone().expect("cloned"));
@@ -112,19 +130,19 @@ impl Talker {
         talker
     }
 
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         self.to.write_all(text.as_bytes()).expect("sent");
     }
 
     /// The next answer; nothing at the end.
-    fn hear(&mut self) -> String {
+    pub(super) fn hear(&mut self) -> String {
         let mut line = String::new();
         self.from.read_line(&mut line).expect("heard");
         line.trim_end().to_owned()
     }
 
     /// Asks for an acknowledgement and waits for that of `number`.
-    fn await_ack(&mut self, number: u64) {
+    pub(super) fn await_ack(&mut self, number: u64) {
         self.say("\n");
         loop {
             match Answer::read(&self.hear()) {
@@ -137,7 +155,7 @@ impl Talker {
     }
 
     /// Half-closes and gives the last word.
-    fn bye(mut self) -> String {
+    pub(super) fn bye(mut self) -> String {
         self.to.shutdown(Shutdown::Write).expect("half-closed");
         let mut rest = String::new();
         self.from.read_to_string(&mut rest).expect("heard");
@@ -146,7 +164,7 @@ impl Talker {
 }
 
 /// Lines numbered `from` to `to`.
-fn lines(from: u64, to: u64) -> String {
+pub(super) fn lines(from: u64, to: u64) -> String {
     (from..=to).map(|n| event(&n.to_string())).collect()
 }
 
@@ -269,7 +287,7 @@ fn a_greeting_in_pieces_over_tcp() {
     let office = office(2);
     let mut config = config(SourceKind::Tcp { addr: "127.0.0.1:0".parse().expect("an address") });
     config.ack = true;
-    let source = spawn(&config, &office.intake, &mut Inherited::none(), &[]).expect("bound");
+    let source = spawn(&config, &office.intake, &mut Inherited::none(), Before::default()).expect("bound");
     let mut to = TcpStream::connect(source.address.expect("bound")).expect("connected");
     to.set_nodelay(true).expect("set");
     to.set_read_timeout(Some(PATIENCE)).expect("set");

@@ -76,7 +76,10 @@ fn bounded_source(rig: &Rig, buffer: usize, patience: Duration) -> (SourceHandle
     let bound = Bound {
         address: Some(address),
         receive_buffer: None,
-        run: Box::new(move |feed| Datagrams::new(socket, "here".to_owned(), feed, limits).run()),
+        run: Box::new(move |feed| {
+            Datagrams::new(socket, "here".to_owned(), feed, limits).run();
+            Left::default()
+        }),
     };
     let config = config(SourceKind::Udp { addr: address, options: UdpOptions::default() });
     let source = start(&config, &rig.intake, bound).expect("started");
@@ -124,7 +127,10 @@ fn a_datagram_that_is_too_long_loses_its_last_line_only() {
     let bound = Bound {
         address: None,
         receive_buffer: None,
-        run: Box::new(move |feed| Datagrams::new(socket, "here".to_owned(), feed, limits).run()),
+        run: Box::new(move |feed| {
+            Datagrams::new(socket, "here".to_owned(), feed, limits).run();
+            Left::default()
+        }),
     };
     let kind = SourceKind::UnixDatagram(socket_path(Path::new("/nowhere"), "d"));
     let source = start(&config(kind), &rig.intake, bound).expect("started");

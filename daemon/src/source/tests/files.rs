@@ -65,7 +65,7 @@ impl Logs {
     /// Stops everything. Returns the lines, what was told, and the positions of a consistent cut.
     fn finish(self, source: SourceHandle) -> (Vec<String>, SourceTold, Vec<Position>, tempfile::TempDir) {
         let conns = Arc::clone(&self.rig.intake.conns);
-        source.stop();
+        source.stop(Ending::Close);
         while !source.is_finished() {
             thread::sleep(Duration::from_millis(1));
         }
@@ -265,8 +265,8 @@ fn another_source_s_positions_are_not_taken() {
     };
     let glob = logs.path("*.log").display().to_string();
     let config = config(SourceKind::File { glob, from: From::Start });
-    let source = spawn(&config, &logs.rig.intake, &mut Inherited::none(), &[foreign]);
-    let source = source.expect("started");
+    let before = Before { files: &[foreign], ..Before::default() };
+    let source = spawn(&config, &logs.rig.intake, &mut Inherited::none(), before).expect("started");
     logs.rig.await_lines(1);
     logs.finish(source);
 }

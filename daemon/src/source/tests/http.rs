@@ -24,7 +24,7 @@ fn office() -> Office {
 }
 
 fn start(office: &Office, config: &SourceConfig) -> SourceHandle {
-    spawn(config, &office.intake, &mut Inherited::none(), &[]).expect("bound")
+    spawn(config, &office.intake, &mut Inherited::none(), Before::default()).expect("bound")
 }
 
 /// Says `text` and reads to the end: status, head, body.

@@ -4,6 +4,7 @@ mod acked;
 mod datagrams;
 mod files;
 mod http;
+mod left;
 mod reads;
 mod streams;
 
@@ -148,7 +149,7 @@ impl Rig {
     }
 
     fn start_with(&self, config: SourceConfig) -> SourceHandle {
-        spawn(&config, &self.intake, &mut Inherited::none(), &[]).expect("bound")
+        spawn(&config, &self.intake, &mut Inherited::none(), Before::default()).expect("bound")
     }
 
     /// Waits until `lines` lines have been collected.
@@ -183,9 +184,9 @@ impl Rig {
 
     /// Stops source and lanes: everything on the way is collected.
     fn finish(mut self, source: SourceHandle) -> (Got, SourceTold) {
-        source.stop();
+        source.stop(Ending::Close);
         let counters = Arc::clone(&source.counters);
-        assert!(source.join(), "the source panicked");
+        assert!(source.join().is_some(), "the source panicked");
         self.told.add(&counters.drain());
         for queue in self.intake.lanes.iter() {
             assert!(queue.send(LaneMessage::Stop(1)));

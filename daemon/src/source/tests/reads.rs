@@ -130,8 +130,8 @@ fn lines_are_noted_before_a_lane_has_them() {
     assert_eq!(lost.crashes, [Crash { source, at: NOW, lines: 3, unread_lines_at_most: 3 }]);
     drop(stream);
     rig.await_lines(4);
-    handle.stop();
-    assert!(handle.join());
+    handle.stop(Ending::Close);
+    assert!(handle.join().is_some());
     std::fs::copy(&path, path.with_extension("copy")).expect("copied");
     let (_, lost) = left().expect("read");
     assert_eq!((lost.crashes[0].lines, lost.crashes[0].unread_lines_at_most), (4, 0));

@@ -241,7 +241,12 @@ fn a_stop_takes_what_was_sent_before() {
 fn an_address_in_use_is_told() {
     let rig = Rig::new(USUAL);
     let (source, address) = tcp_source(&rig);
-    let second = spawn(&config(SourceKind::Tcp { addr: address }), &rig.intake, &mut Inherited::none(), &[]);
+    let second = spawn(
+        &config(SourceKind::Tcp { addr: address }),
+        &rig.intake,
+        &mut Inherited::none(),
+        Before::default(),
+    );
     let error = second.expect_err("in use");
     assert_eq!(error.error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&address.to_string()));
@@ -256,7 +261,7 @@ fn an_inherited_listener_is_used() {
     let keeper = listener.try_clone().expect("the manager keeps it");
     let mut inherited = Inherited::from_sockets(vec![(listener.into(), "shop".to_owned())]);
     let config = config(SourceKind::Tcp { addr: address });
-    let source = spawn(&config, &rig.intake, &mut inherited, &[]).expect("taken over");
+    let source = spawn(&config, &rig.intake, &mut inherited, Before::default()).expect("taken over");
     writeln!(TcpStream::connect(address).expect("connected"), "hello").expect("sent");
     rig.await_lines(1);
     rig.finish(source);

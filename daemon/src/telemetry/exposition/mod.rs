@@ -102,15 +102,15 @@ impl Collector for Figures {
         answers(&mut encoder, telemetry)?;
         protocol_errors(&mut encoder, telemetry)?;
         let single: [&dyn Readings; 9] = [
-            &telemetry.daemon,
-            &telemetry.senders,
-            &telemetry.committer,
-            &telemetry.judge,
-            &telemetry.journal,
-            &telemetry.store,
-            &telemetry.alarm_socket,
-            &telemetry.http,
-            &telemetry.control,
+            &*telemetry.daemon,
+            &*telemetry.senders,
+            &*telemetry.committer,
+            &*telemetry.judge,
+            &*telemetry.journal,
+            &*telemetry.store,
+            &*telemetry.alarm_socket,
+            &*telemetry.http,
+            &*telemetry.control,
         ];
         for stage in single {
             families(&mut encoder, "", &[(String::new(), stage.readings())])?;
