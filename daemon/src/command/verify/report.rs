@@ -50,13 +50,12 @@ impl<'a> Report<'a> {
     /// The sums; whether all is well.
     pub(super) fn end(&mut self) -> bool {
         let ok = self.findings == 0;
-        let (files, rows) = (exact(self.files), exact(self.rows));
-        let (segments, frames, records) = (exact(self.segments), exact(self.frames), exact(self.records));
-        let seen = format!(
-            "{files} files, {rows} rows; {segments} segments, {frames} frames; {records} alarm records"
-        );
+        let (files, rows) = (some(self.files, "file"), some(self.rows, "row"));
+        let (segments, frames) = (some(self.segments, "segment"), some(self.frames, "frame"));
+        let records = some(self.records, "alarm record");
+        let seen = format!("{files}, {rows}; {segments}, {frames}; {records}");
         let words =
-            if ok { format!("ok  {seen}") } else { format!("{} findings in {seen}", exact(self.findings)) };
+            if ok { format!("ok  {seen}") } else { format!("{} in {seen}", some(self.findings, "finding")) };
         let line = json!({"type": "summary", "ok": ok, "findings": self.findings, "files": self.files,
             "rows": self.rows, "segments": self.segments, "frames": self.frames, "records": self.records});
         self.print(&words, &line);
@@ -74,4 +73,9 @@ impl<'a> Report<'a> {
         // A reader that went away is no finding.
         let _ = writeln!(self.out, "{text}");
     }
+}
+
+/// `1 file`, `2 files`.
+fn some(count: u64, what: &str) -> String {
+    format!("{} {what}{}", exact(count), if count == 1 { "" } else { "s" })
 }

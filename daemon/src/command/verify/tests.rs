@@ -73,7 +73,7 @@ fn flip(path: &PathBuf, at: usize) {
 #[test]
 fn a_healthy_directory_is_fine_and_an_empty_one_too() {
     let data = Data::new();
-    assert!(data.verified().1.starts_with("ok  1 files, 1 rows; "), "{}", data.verified().1);
+    assert!(data.verified().1.starts_with("ok  1 file, 1 row; "), "{}", data.verified().1);
     let mut out = Vec::new();
     assert_eq!(verify(data.0.path(), true, &mut out), OK);
     let line: serde_json::Value = serde_json::from_slice(&out).unwrap();
@@ -90,7 +90,7 @@ fn a_flipped_bit_in_parquet_is_found_with_its_file() {
     flip(&path, 40);
     let (code, said) = data.verified();
     assert_eq!(code, NO);
-    assert!(said.contains("host-2.parquet: ") && said.contains("1 findings in 2 files"), "{said}");
+    assert!(said.contains("host-2.parquet: ") && said.contains("1 finding in 2 files"), "{said}");
     fs::write(&path, "PAR1").unwrap();
     assert_eq!(data.verified().0, NO);
 }
