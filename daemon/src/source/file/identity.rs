@@ -126,16 +126,7 @@ impl FileTrack {
         let offset = reached.unwrap_or(self.start);
         let settled = self.settled.filter(|(at, _)| *at == offset).map(|(_, crc)| crc);
         let read_now = || self.file.as_deref().and_then(|file| tail_crc(file, offset).ok());
-        Position {
-            source: self.source.to_string(),
-            path: self.path.clone(),
-            device: self.id.device,
-            inode: self.id.inode,
-            head_bytes: self.head.bytes,
-            head_crc: self.head.crc,
-            offset,
-            tail_crc: settled.or_else(read_now),
-        }
+        Position { offset, tail_crc: settled.or_else(read_now), ..self.beginning() }
     }
 }
 
