@@ -10,8 +10,9 @@ use ebbd::journal::{self, About, FrameKind, Journal};
 use ebbd::sys::{Disk, RealDisk};
 use ebbd::telemetry::Telemetry;
 use ebbd_bench::{Load, LoadSpec, WireFormat};
+use serde_json::Value;
 
-use super::support::{MONEY, Place, stream, this_minute};
+use super::support::{MONEY, Place, Running, stream, this_minute};
 use super::wire::{Transport, Wire, append, line_end, load, through_unix};
 
 fn unix_source() -> String {
@@ -122,6 +123,56 @@ fn a_second_daemon_on_the_same_data_is_refused() {
     through_unix(&place.path("events.sock"), b"{\"ts\":1}\n");
     running.await_lines(1);
     running.stop_in_order();
+}
+
+/// What was added to a checkpoint since the release that knew no segments.
+const ADDED: [&str; 5] = ["senders", "spoken", "reads", "kept", "rolls"];
+
+#[test]
+fn state_of_the_release_before_is_gone_on_from() {
+    let place = Place::new(&unix_source());
+    let spec = LoadSpec { seed: 44, events: 6_000, from: this_minute().plus(-2), minutes: 4, late: 0.05 };
+    let text = Load::new(&spec).text(WireFormat::Ndjson);
+    let half = line_end(text.as_bytes(), text.len() / 2);
+    let send = |running: &Running, part: &str| {
+        through_unix(&place.path("events.sock"), part.as_bytes());
+        running.await_lines(part.lines().count() as u64);
+    };
+    let running = place.start();
+    send(&running, &text[..half]);
+    running.stop_in_order();
+
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let (dir, old) = (place.data().join("journal"), place.path("old"));
+    let left = journal::recover(Arc::clone(&disk), &dir).unwrap();
+    let mut frames = Vec::new();
+    for segment in left.unbroken() {
+        for frame in left.read(segment).unwrap().frames() {
+            let mut body = frame.body.to_vec();
+            if frame.kind == FrameKind::Checkpoint {
+                let mut state: Value = serde_json::from_slice(&body).unwrap();
+                let keys = state.as_object_mut().unwrap();
+                ADDED.iter().for_each(|key| drop(keys.remove(*key)));
+                keys.insert("of a later release".to_owned(), Value::from(1));
+                body = state.to_string().into_bytes();
+            }
+            frames.push((frame.kind, body));
+        }
+    }
+    frames.retain(|(kind, _)| matches!(kind, FrameKind::Alarm | FrameKind::Checkpoint));
+    let telemetry = Arc::new(Telemetry::new(&[], &[], 0));
+    let empty = journal::recover(Arc::clone(&disk), &old).unwrap();
+    Journal::begin(disk, &empty, About::default(), &frames, telemetry).unwrap().close(&frames).unwrap();
+    // That is all that the release before left.
+    fs::remove_dir_all(&dir).unwrap();
+    fs::create_dir(&dir).unwrap();
+    fs::rename(old.join("state.journal"), dir.join("state.journal")).unwrap();
+
+    let running = place.start();
+    send(&running, &text[half..]);
+    running.stop_in_order();
+    assert_eq!(place.recount(&raw(&place, &text), &["orders"], &MONEY), 6_000);
+    assert_eq!(place.ledger()[0]["counted"], 6_000);
 }
 
 #[test]
