@@ -48,5 +48,5 @@ pub use delta::{
 pub use lane::LaneCounter;
 pub use position::Reached;
 pub use state::{AggregateState, RestoreError};
-pub use step::{Crash, Order, Step, Stepped};
+pub use step::{Crash, Order, Pause, Step, Stepped};
 pub use step_bytes::{StepError, StepReader};

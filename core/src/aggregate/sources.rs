@@ -70,7 +70,7 @@ pub(super) struct Inventory {
     per_source: Vec<usize>,
     limit: usize,
     cap_hits: u64,
-    /// When the daemon started last.
+    /// When the daemon started last, or ran again after it had stood still.
     pub(super) started: TimeUs,
 }
 

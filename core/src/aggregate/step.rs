@@ -52,6 +52,20 @@ pub enum Order {
     Mark(Mark),
     /// Lines were lost in a crash.
     Crash(Crash),
+    /// The daemon stood still: see [`Aggregator::paused`].
+    Paused(Pause),
+}
+
+/// A time in which the daemon did not run although nobody had stopped it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it ran last.
+    pub from: TimeUs,
+    /// When it ran again.
+    pub to: TimeUs,
+    /// The whole machine slept: nothing was received in that time, so it counts as time down. Else the kernel
+    /// went on receiving, and what it holds is still to come.
+    pub slept: bool,
 }
 
 /// Lines of a source that were received and lost in a crash.
@@ -185,6 +199,20 @@ impl Aggregator {
             Order::Forget(source, origin) => forgot.push(self.forget(source, &origin)),
             Order::Mark(mark) => self.marks.push(mark),
             Order::Crash(crash) => self.book_crash(&crash),
+            Order::Paused(pause) => self.paused(&pause),
+        }
+    }
+
+    /// The daemon stood still. Whoever sends is given the time to be heard again before a minute is sealed or
+    /// somebody is missed, as after a start.
+    pub fn paused(&mut self, pause: &Pause) {
+        if self.started.is_none() || pause.to <= pause.from {
+            return;
+        }
+        self.started = Some(pause.to);
+        self.inventory.started = pause.to;
+        if pause.slept {
+            self.down.push((pause.from, pause.to));
         }
     }
 

@@ -97,10 +97,16 @@ fn standing(
     let lag = if alone { LONGEST_LAG_US } else { origin.lag_us() };
     let closed = inventory.connections[key.0.index()].all_closed_since().filter(|&at| last <= at);
     match closed {
-        Some(at) if question.now.since_us(at) > origin.lag_us() => return missing(SourceState::Closed, at),
+        Some(at) if question.now.since_us(at.max(inventory.started)) > origin.lag_us() => {
+            return missing(SourceState::Closed, at);
+        }
         _ => {}
     }
     if question.now.since_us(last) > lag {
+        // While ebbd did not run it heard nobody: who was not heard since is neither missed yet nor proven.
+        if question.now.since_us(inventory.started) <= lag {
+            return alive(reached(question.minute, last).min(up));
+        }
         return missing(SourceState::Silent, last);
     }
     // It sends, but what it sends is old: what it has of this minute is still to come.

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use ebbd_core::aggregate::{Aggregator, Delta, Order, Sample, Step, Stepped};
-use ebbd_core::model::{ConnId, Ledger, SealedMinute, TimeUs};
+use ebbd_core::aggregate::{self, Aggregator, Delta, Order, Sample, Step, Stepped};
+use ebbd_core::model::{ConnId, Ledger, MICROS_PER_SECOND, SealedMinute, TimeUs};
 
 use super::acks::WaitingAcks;
 use super::checkpoint::Checkpoint;
@@ -22,7 +22,7 @@ use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
 use crate::source::{FileBook, ReadBook, Spoken};
 use crate::store::Rolls;
-use crate::sys::Clock;
+use crate::sys::{Clock, Pause, PauseWatch};
 
 /// The committer looks for work this often, and sends a marker if something came.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
@@ -119,7 +119,14 @@ impl Committer {
     fn run(mut self, requests: &Receiver<CommitRequest>, stop: &AtomicBool) -> Committer {
         let mut due = Instant::now();
         let (mut asked, mut committed) = (true, due);
+        let (mut watch, mut ran_until) = (PauseWatch::new(), self.clock.now());
         while !stop.load(Ordering::Acquire) {
+            let now = self.clock.now();
+            if let Some(pause) = watch.look() {
+                self.paused(pause, ran_until, now);
+                asked = true;
+            }
+            ran_until = now;
             // Each of them has to be asked: the lanes forget what they were asked.
             let came = self.lanes.take_came() | !self.feeds.is_quiet() | asked;
             let is_due = committed.elapsed() >= QUIET_COMMIT_EVERY;
@@ -135,6 +142,14 @@ impl Committer {
         // Sources have stopped, so the last cut has everything that was received.
         self.commit(Lanes::stop, true);
         self
+    }
+
+    /// Nothing ran for a while: who could not be heard is not to be missed for that.
+    fn paused(&mut self, pause: Pause, from: TimeUs, to: TimeUs) {
+        let slept = pause == Pause::Slept;
+        let what = if slept { "the machine slept" } else { "ebbd was frozen or held up" };
+        tracing::warn!("{what} for {} s", to.since_us(from) / MICROS_PER_SECOND);
+        self.orders.push((Order::Paused(aggregate::Pause { from, to, slept }), None));
     }
 
     /// Serves requests until the next marker's time, which comes sooner if a sender is in a hurry. Gives that

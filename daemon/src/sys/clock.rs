@@ -9,6 +9,12 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub trait Clock: Send + Sync {
     /// Now. Never runs backwards.
     fn now(&self) -> TimeUs;
+
+    /// How far the wall clock is ahead of this one, in microseconds. Beyond a second somebody stepped it,
+    /// which is worth a warning. Clocks that have nothing to do with the wall say 0.
+    fn step_us(&self) -> i64 {
+        0
+    }
 }
 
 /// The wall clock as it was at start plus the time that has passed since (suspends included). When
@@ -24,12 +30,6 @@ impl WallClock {
     pub fn new() -> WallClock {
         WallClock { slewed: Slewed::new(boot_us(), wall_us()) }
     }
-
-    /// How far the wall clock is ahead of this one, in microseconds. Beyond a second somebody stepped
-    /// it, which is worth a warning.
-    pub fn step_us(&self) -> i64 {
-        wall_us() - self.now().0
-    }
 }
 
 impl Default for WallClock {
@@ -42,11 +42,15 @@ impl Clock for WallClock {
     fn now(&self) -> TimeUs {
         self.slewed.now(boot_us(), wall_us)
     }
+
+    fn step_us(&self) -> i64 {
+        wall_us() - self.now().0
+    }
 }
 
 /// Time since boot, drawn towards the wall clock.
 #[derive(Debug)]
-struct Slewed {
+pub(crate) struct Slewed {
     /// What is added to the time since boot.
     offset_us: AtomicI64,
     /// Time since boot at the last correction.
@@ -63,7 +67,7 @@ const GAP_PER_SECOND: i64 = 60;
 const SLEW: i64 = 100;
 
 impl Slewed {
-    fn new(boot_us: i64, wall_us: i64) -> Slewed {
+    pub(crate) fn new(boot_us: i64, wall_us: i64) -> Slewed {
         Slewed {
             offset_us: AtomicI64::new(wall_us - boot_us),
             corrected_us: AtomicI64::new(boot_us),
@@ -71,7 +75,7 @@ impl Slewed {
         }
     }
 
-    fn now(&self, boot_us: i64, wall_us: impl Fn() -> i64) -> TimeUs {
+    pub(crate) fn now(&self, boot_us: i64, wall_us: impl Fn() -> i64) -> TimeUs {
         self.correct(boot_us, wall_us);
         let now = boot_us + self.offset_us.load(Ordering::Relaxed);
         TimeUs(self.latest_us.fetch_max(now, Ordering::Relaxed).max(now))
@@ -147,7 +151,7 @@ fn wall_us() -> i64 {
     micros(clock_gettime(ClockId::Realtime))
 }
 
-fn micros(time: Timespec) -> i64 {
+pub(super) fn micros(time: Timespec) -> i64 {
     time.tv_sec * MICROS_PER_SECOND + time.tv_nsec / 1000
 }
 

@@ -11,17 +11,21 @@ mod descriptors;
 mod disk;
 mod fault_disk;
 mod meminfo;
+mod pause;
 mod peer;
 mod slot_file;
 mod wake;
 
 pub use activation::{Inherited, ListenerKind};
+#[cfg(test)]
+pub(crate) use clock::Slewed;
 pub use clock::{Clock, ManualClock, ScaledClock, WallClock};
 pub use datagram::{DatagramBatch, ReceiveBuffer, join_datagrams, request_receive_buffer};
 pub use descriptors::raise_descriptors;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
+pub use pause::{Pause, PauseWatch};
 pub use peer::{Peer, peer_credentials, peer_groups};
 pub use slot_file::{Slot, SlotFile, Slots, WORDS, Words};
 pub use wake::Wake;

@@ -46,6 +46,8 @@ mod order {
     pub(super) const FORGET: u8 = 2;
     pub(super) const MARK: u8 = 3;
     pub(super) const CRASH: u8 = 4;
+    pub(super) const PAUSED: u8 = 5;
+    pub(super) const SLEPT: u8 = 6;
 }
 
 /// The kinds of control records.

@@ -13,7 +13,7 @@ use crate::aggregate::delta::{
     CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, StreamDelta, Tally,
 };
 use crate::aggregate::sketch::LG_K;
-use crate::aggregate::{Crash, Order, SourceTally, Step};
+use crate::aggregate::{Crash, Order, Pause, SourceTally, Step};
 use crate::decode::SourceSpec;
 use crate::model::{
     ConnId, Goodbye, Heartbeat, LedgerCounts, Mark, Minute, Reason, SeriesId, SeriesKey, SourceId, StreamId,
@@ -187,7 +187,8 @@ impl Reading<'_> {
     }
 
     fn order(&mut self) -> Result<Order, StepError> {
-        Ok(match self.rest.byte()? {
+        let kind = self.rest.byte()?;
+        Ok(match kind {
             order::RESUMED => Order::Resumed(self.time()?),
             order::EXPECT => Order::Expect(self.source()?, self.rest.text()?.to_owned()),
             order::FORGET => Order::Forget(self.source()?, self.rest.text()?.to_owned()),
@@ -198,6 +199,9 @@ impl Reading<'_> {
                 lines: self.rest.number()?,
                 unread_lines_at_most: self.rest.number()?,
             }),
+            order::PAUSED | order::SLEPT => {
+                Order::Paused(Pause { from: self.time()?, to: self.time()?, slept: kind == order::SLEPT })
+            }
             _ => return Err(StepError::Damaged("an unknown order")),
         })
     }

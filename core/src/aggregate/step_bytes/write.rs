@@ -87,6 +87,11 @@ fn write_order(out: &mut Vec<u8>, order: &Order, base: TimeUs) {
             put(out, crash.lines);
             put(out, crash.unread_lines_at_most);
         }
+        Order::Paused(pause) => {
+            out.push(if pause.slept { order::SLEPT } else { order::PAUSED });
+            put_time(out, pause.from, base);
+            put_time(out, pause.to, base);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::{
 use crate::sync::Lease;
 
 mod against_twin;
+mod pauses;
 mod replay;
 mod sealing;
 mod senders;

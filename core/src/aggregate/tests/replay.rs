@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::against_twin::{Story, sources};
 use super::*;
-use crate::aggregate::{Crash, Order, SourceTally, Step, StepError, StepReader, Stepped};
+use crate::aggregate::{Crash, Order, Pause, SourceTally, Step, StepError, StepReader, Stepped};
 use crate::model::{LedgerCounts, Rng, SealedRows, SplitMix64};
 
 /// A daemon with some lanes that counts a story and gives steps.
@@ -91,6 +91,10 @@ impl Daemon {
             let lanes = self.lanes.len() as u16;
             self.start(lanes);
             step.orders.push(Order::Resumed(at.plus_us(-5_000_000)));
+        }
+        if self.rng.below(15) == 0 {
+            let from = at.plus_us(-(self.rng.below(400_000_000) as i64));
+            step.orders.push(Order::Paused(Pause { from, to: at, slept: self.rng.below(2) == 0 }));
         }
         for _ in 0..self.rng.below(3) / 2 {
             let order = self.order();
@@ -186,6 +190,7 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
                 aggregator.book_counts(at, source, "", &LedgerCounts { received: lines, ..lost(lines) });
                 aggregator.arrivals.book(at.minute(), source, None, &lost(unread_lines_at_most));
             }
+            Order::Paused(pause) => aggregator.paused(&pause),
         }
     }
     for (source, tally) in step.told {

@@ -3,12 +3,12 @@
 use super::*;
 use crate::model::SourceState;
 
-fn state_of<'a>(sealed: &'a SealedMinute, origin: &str) -> &'a crate::model::SourceMinute {
+pub(super) fn state_of<'a>(sealed: &'a SealedMinute, origin: &str) -> &'a crate::model::SourceMinute {
     sealed.sources.iter().find(|row| row.origin == origin).expect("the origin is listed")
 }
 
 /// Runs two hosts for a quarter of an hour, so that their habits are known.
-fn two_known_hosts() -> Bench {
+pub(super) fn two_known_hosts() -> Bench {
     let mut bench = Bench::new();
     bench.advance(0.0);
     for minute in 0..15 {
@@ -240,4 +240,36 @@ fn an_outage_is_no_habit_and_time_down_teaches_nothing() {
     assert_eq!(sealed.minute, minute(25));
     assert_eq!(state_of(&sealed, "web-2").state, SourceState::Silent, "35 s are more than its usual 4");
     assert_eq!(state_of(&sealed, "web-1").state, SourceState::Silent);
+}
+
+/// Pods that are replaced every hour without a goodbye, and one that the configuration expects.
+#[test]
+fn replaced_senders_leave_no_ghosts() {
+    let mut declared = source(0, Format::Ndjson);
+    declared.expect = vec!["cron".to_owned()];
+    let mut bench = Bench::with(StreamSpec::example(), vec![declared], Limits::default());
+    bench.advance(0.0);
+    let mut last = None;
+    for minute in 0..8 * 60 {
+        let pod = format!("pod-{}", minute / 60);
+        for second in (minute * 60..minute * 60 + 60).step_by(5) {
+            bench.send(0, at(second as f64), &[order(at(second as f64), &pod)]);
+        }
+        if minute == 300 {
+            bench.restart();
+        }
+        last = bench.advance(minute as f64 * 60.0 + 65.0).pop().or(last);
+    }
+    let listed: Vec<String> = last.unwrap().sources.into_iter().map(|row| row.origin).collect();
+    assert_eq!(listed, ["cron", "pod-5", "pod-6", "pod-7"], "for two hours, and who is expected for ever");
+    bench.orders("pod-7", 8 * 3600, 8 * 3600 + 2 * 3600 + 60);
+    bench.advance(10.0 * 3600.0 + 5.0);
+    let sealed = bench.advance(10.0 * 3600.0 + 65.0).pop().unwrap();
+    assert!(bench.aggregator.forget(SourceId(0), "cron"));
+    assert_eq!(sealed.sources.iter().map(|row| row.origin.as_str()).collect::<Vec<_>>(), ["cron", "pod-7"]);
+    bench.restart();
+    bench.orders("pod-7", 36_100, 36_200);
+    let sealed = bench.advance(36_300.0).pop().unwrap();
+    let listed: Vec<&str> = sealed.sources.iter().map(|row| row.origin.as_str()).collect();
+    assert_eq!(listed, ["cron", "pod-7"], "the configuration expects it again at each start");
 }
