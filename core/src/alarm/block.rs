@@ -114,6 +114,15 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
                 format!(" {}", at(record, clock, Some(&escape(&who)))),
             )
         }
+        Because::Update if record.state == State::Resolved => {
+            let mut told = vec![record.reason.as_deref().map(escape).unwrap_or_default()];
+            told.extend(lost_in_words(record));
+            Block::line(
+                Tone::Plain,
+                format!("RESOLVED {} REVISED", record.no),
+                format!("  {}", told.join("; ")),
+            )
+        }
         Because::Update => update(record, clock),
     }
 }

@@ -17,7 +17,7 @@ use super::record::{AlarmRecord, Because, Kind, Severity, State};
 use super::scene::{Recent, Scene, SliceRow};
 use super::silence::Silence;
 use crate::impact::Baskets;
-use crate::model::{Mark, Minute, SealedMinute, Slice, StreamSpec, TimeUs};
+use crate::model::{Mark, Minute, SealedMinute, Slice, SourceState, StreamSpec, TimeUs};
 
 /// The same trouble within this time of its end is the same alarm.
 const REOPEN_MINUTES: i32 = 30;
@@ -77,7 +77,9 @@ impl Memory {
     fn note(&mut self, sealed: &SealedMinute, rows: &[SliceRow]) {
         self.recent.push(sealed.minute, rows);
         self.had_data |= sealed.judged_rows().any(|row| row.count > 0);
-        self.blank_since = match (sealed.completeness.no_data, self.blank_since) {
+        // While ebbd itself did not run nobody is missing: that is no silence of the senders.
+        let unheard = sealed.sources.iter().any(|source| source.state == SourceState::Alive);
+        self.blank_since = match (sealed.completeness.no_data && !unheard, self.blank_since) {
             (true, since) => since.or(Some(sealed.minute.start())),
             (false, _) => None,
         };
@@ -219,7 +221,7 @@ impl AlarmBook {
     pub(super) fn number(&mut self, mut record: AlarmRecord, life: &Life, revise_us: i64) -> AlarmRecord {
         self.pages.seq += 1;
         record.seq = self.pages.seq;
-        if record.because != Because::Update {
+        if record.because != Because::Update || record.late {
             self.changed.retain(|row| row.id != record.id);
             if self.changed.len() < MOST_KEPT {
                 self.changed.push(Incident::of(&record, life.onset[1], life.detected, revise_us));
@@ -268,7 +270,7 @@ impl AlarmBook {
     }
 
     /// Moves what has ended aside, and forgets what ended long ago.
-    fn put_away(&mut self, minute: Minute) {
+    pub(super) fn put_away(&mut self, minute: Minute) {
         let (open, ended): (Vec<Alarm>, Vec<Alarm>) =
             std::mem::take(&mut self.pages.open).into_iter().partition(|alarm| alarm.life.is_open());
         self.pages.open = open;

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::block;
+use super::book::Memory;
 use super::fall::{Fall, safe_title};
+use super::late::LateNews;
 use super::life::{Life, News, notify};
 use super::record::{
     AlarmRecord, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, SinceOnsetPart, State,
 };
-use super::scene::{Scene, shortfall};
+use super::scene::{Scene, Window, shortfall};
 use super::silence::Silence;
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;
 use crate::impact::{Baskets, METHOD};
-use crate::model::{Completeness, Minute, Slice, TimeUs, View};
+use crate::model::{Completeness, Minute, Slice, StreamSpec, TimeUs, View};
 
 /// Most missing origins in one record, those with the largest share.
 const MOST_MISSING: usize = 20;
@@ -104,14 +106,10 @@ pub(super) fn of_fall(
     let mut record = AlarmRecord {
         slice: fall.shown.clone(),
         title: fall_title(life, fall, scene),
-        since_onset: Some(SinceOnsetPart {
-            minutes: fall.loss.minutes,
-            observed: fall.loss.observed.round() as i64,
-            expected: round(fall.loss.expected, 1),
-        }),
+        since_onset: Some(since_onset(fall)),
         completeness: quality(&scene.sealed.completeness),
         losing: verdict.filter(|v| open && v.observed.is_some()).map(|v| losing(v, &per_order)),
-        lost: Some(lost(life, fall, scene, &per_order)),
+        lost: Some(lost(life, fall, scene.minute(), &per_order)),
         causes: fall.causes.iter().map(rounded).collect(),
         unexplained: Some(round(fall.unexplained, 3)),
         changes: suspects.changes,
@@ -122,6 +120,43 @@ pub(super) fn of_fall(
     if let Some(verdict) = verdict {
         figures(&mut record, verdict, strongest(fall, scene).unwrap_or(verdict));
     }
+    finish(record)
+}
+
+fn since_onset(fall: &Fall) -> SinceOnsetPart {
+    SinceOnsetPart {
+        minutes: fall.loss.minutes,
+        observed: fall.loss.observed.round() as i64,
+        expected: round(fall.loss.expected, 1),
+    }
+}
+
+/// The record of a drop said again with what late data have changed: as of the last minute if it goes on,
+/// else as of its end.
+pub(super) fn of_late(
+    told: AlarmRecord,
+    life: &Life,
+    fall: &Fall,
+    spec: &StreamSpec,
+    memory: &Memory,
+    news: &LateNews,
+) -> AlarmRecord {
+    let minute = block::instant(&told.minute).map_or(news.last, TimeUs::minute);
+    let per_order = memory.baskets.per_order(spec, &fall.shown);
+    let lately = fall.until(&memory.recent, minute, life.onset);
+    let latest = (news.latest)(&fall.shown).filter(|_| minute == news.last);
+    let mut record = AlarmRecord {
+        title: title(life, fall, spec, &lately, news.now),
+        since_onset: Some(since_onset(fall)),
+        lost: Some(lost(life, fall, minute, &per_order)),
+        ..told
+    };
+    record.completeness.late = round(news.fraction, 4);
+    if let Some(verdict) = &latest {
+        figures(&mut record, verdict, verdict);
+    }
+    let open = |verdict: &&SliceVerdict| life.is_open() && verdict.observed.is_some();
+    record.losing = latest.as_ref().filter(open).map(|verdict| losing(verdict, &per_order));
     finish(record)
 }
 
@@ -145,10 +180,13 @@ fn figures(record: &mut AlarmRecord, verdict: &SliceVerdict, strongest: &SliceVe
 }
 
 fn fall_title(life: &Life, fall: &Fall, scene: &Scene) -> String {
-    let lately = fall.lately(scene, life.onset);
+    title(life, fall, scene.spec, &fall.lately(scene, life.onset), scene.now)
+}
+
+fn title(life: &Life, fall: &Fall, spec: &StreamSpec, lately: &Window, now: TimeUs) -> String {
     let percent = words::percent_down(lately.observed, lately.expected);
-    let since = Clock::utc(scene.now).minute_zoned(life.onset[1].start());
-    let slice = safe_title(&fall.shown, scene.spec);
+    let since = Clock::utc(now).minute_zoned(life.onset[1].start());
+    let slice = safe_title(&fall.shown, spec);
     format!("{slice}: {} {percent} since {since}", words::escape(&life.stream))
 }
 
@@ -158,8 +196,8 @@ fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, f64>) -> Losing {
     Losing { orders_per_min: round(orders, 1), amount_per_min: amount.collect() }
 }
 
-fn lost(life: &Life, fall: &Fall, scene: &Scene, per_order: &BTreeMap<String, f64>) -> Lost {
-    let through = life.ended.map_or(scene.minute(), |ended| ended.plus(-1));
+fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, f64>) -> Lost {
+    let through = life.ended.map_or(minute, |ended| ended.plus(-1));
     let orders = fall.loss.orders();
     let amount = per_order
         .iter()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::life::{Life, News};
 use super::record::{Because, Cause, Severity, State};
-use super::scene::{Scene, WINDOW_MINUTES, Window};
+use super::scene::{Recent, Scene, WINDOW_MINUTES, Window};
 use super::told::Told;
 use super::words;
 use crate::detect::{SliceVerdict, Verdict};
@@ -48,7 +48,7 @@ pub(super) struct Fall {
     pub(super) unexplained: f64,
     pub(super) loss: Loss,
     /// While recovering: since when, and the loss before that.
-    recovery: Option<(Minute, Loss)>,
+    pub(super) recovery: Option<(Minute, Loss)>,
     /// A better slice to show, and for how many minutes it has been.
     better: Option<(Slice, u32)>,
     pub(super) told: Told,
@@ -371,9 +371,14 @@ impl Fall {
     /// The sums behind the percentage in the title: the shown slice over the last minutes since the onset,
     /// as many as make the figure steady.
     pub(super) fn lately(&self, scene: &Scene, onset: [Minute; 3]) -> Window {
-        let since = |minutes: i32| onset[1].max(scene.minute().plus(1 - minutes));
+        self.until(scene.recent, scene.minute(), onset)
+    }
+
+    /// As [`Fall::lately`], of a minute that may have passed.
+    pub(super) fn until(&self, recent: &Recent, minute: Minute, onset: [Minute; 3]) -> Window {
+        let since = |minutes: i32| onset[1].max(minute.plus(1 - minutes));
         let windows =
-            (PERCENT_MINUTES..=WINDOW_MINUTES as i32).map(|n| scene.recent.window(&self.shown, since(n)));
+            (PERCENT_MINUTES..=WINDOW_MINUTES as i32).map(|n| recent.between(&self.shown, since(n), minute));
         let mut last = Window::default();
         for window in windows {
             last = window;

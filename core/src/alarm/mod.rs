@@ -10,6 +10,7 @@ mod fall;
 mod follow;
 mod group;
 mod incident;
+mod late;
 mod life;
 mod marks;
 mod record;
@@ -24,6 +25,7 @@ pub mod words;
 pub use book::AlarmBook;
 pub use compose::BookContext;
 pub use incident::{Incident, IncidentMoney};
+pub use late::{LateNews, LateVerdict};
 pub use marks::{Marks, Suspects};
 pub use record::{
     AlarmRecord, Because, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, Notify, Severity,

@@ -128,6 +128,12 @@ impl Recent {
         }
     }
 
+    /// A minute that is known better than before, if it is one of the last.
+    pub(super) fn correct(&mut self, minute: Minute, slice: &Slice, now: &SliceVerdict) {
+        let track = self.tracks.get_mut(now.slice.index()).filter(|track| track.slice == *slice);
+        track.into_iter().for_each(|track| track.correct(minute, now));
+    }
+
     /// What the slices had from `from` to the last minute noted, as cells to explain a shortfall by.
     pub(super) fn cells(&self, from: Minute) -> Vec<Cell<'_>> {
         let seen = self.tracks.iter().filter(|track| track.last() >= Some(from));
@@ -158,6 +164,18 @@ impl Track {
             self.moments.pop_front();
         }
         self.moments.push_back((minute, observed as f32, expected as f32, variance(verdict) as f32));
+    }
+
+    fn correct(&mut self, minute: Minute, now: &SliceVerdict) {
+        let (Some(observed), Some(expected)) = (now.observed, now.expected) else { return };
+        match self.moments.binary_search_by_key(&minute, |moment| moment.0) {
+            Ok(at) => self.moments[at].1 = observed as f32,
+            Err(0) => {}
+            Err(at) => {
+                self.moments.insert(at, (minute, observed as f32, expected as f32, variance(now) as f32));
+                self.moments.drain(..self.moments.len().saturating_sub(WINDOW_MINUTES));
+            }
+        }
     }
 
     fn last(&self) -> Option<Minute> {

@@ -136,6 +136,30 @@ impl Detector {
         verdicts
     }
 
+    /// What late rows add to each slice that is judged.
+    pub fn late(&mut self, sealed: &SealedMinute) -> Vec<(SliceId, i64)> {
+        let mut counts = Vec::new();
+        self.table.roll_up(&sealed.rows, &mut counts);
+        self.grow();
+        let ids = (0u32..).map(SliceId);
+        ids.zip(counts).filter(|(_, count)| *count != 0).collect()
+    }
+
+    /// The earliest and the likeliest first minute of the drop that is open for a slice.
+    pub fn open_since(&self, id: SliceId) -> Option<[Minute; 2]> {
+        let episode = self.episodes.get(&id.0).filter(|episode| !episode.accepted)?;
+        let origin = self.origin?;
+        Some([origin.plus(episode.onset[0]), origin.plus(episode.onset[1])])
+    }
+
+    /// The drop that is open for a slice was none: its evidence is forgotten and its level is again the normal
+    /// one. What is missing from now on counts anew.
+    pub fn absolve(&mut self, id: SliceId) {
+        if let Some(episode) = self.episodes.remove(&id.0) {
+            episode.absolve(&mut self.bank, id.index());
+        }
+    }
+
     /// Makes columns for slices that were found; they begin with nothing known.
     pub(super) fn grow(&mut self) {
         let slots = self.table.slots();

@@ -182,6 +182,11 @@ impl Episode {
         self.recovery = (self.recovery + f64::from(gain).min(RECOVERED / RECOVERS_IN)).max(0.0);
     }
 
+    /// It was none: as before it.
+    pub(super) fn absolve(&self, bank: &mut Bank, slice: usize) {
+        self.close(bank, slice, bank.get(slice, NORMAL));
+    }
+
     fn close(&self, bank: &mut Bank, slice: usize, level: f32) {
         bank.set(slice, OPEN, 0.0);
         bank.set_levels(slice, level);

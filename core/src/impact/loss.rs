@@ -59,6 +59,25 @@ impl Loss {
         self.variance += variance(verdict);
     }
 
+    /// One of the minutes in it is known better than before.
+    pub fn correct(&mut self, before: &SliceVerdict, now: &SliceVerdict) {
+        let missing = |verdict: &SliceVerdict| match (verdict.observed, verdict.observed_max) {
+            (Some(observed), Some(most)) => (most - observed as f64).max(0.0),
+            _ => 0.0,
+        };
+        match (before.observed, now.observed) {
+            (Some(then), Some(seen)) => {
+                self.observed += (seen - then) as f64;
+                self.absent = (self.absent + missing(now) - missing(before)).max(0.0);
+            }
+            (None, Some(_)) if self.blind_minutes > 0 => {
+                self.blind_minutes -= 1;
+                self.add(now);
+            }
+            _ => {}
+        }
+    }
+
     /// Orders lost: `[low, estimate, high]`, none negative.
     pub fn orders(&self) -> [f64; 3] {
         let estimate = self.expected - self.observed;

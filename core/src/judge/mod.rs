@@ -1,20 +1,31 @@
 //! The judge: one detector per stream and one alarm book, from a sealed minute to verdicts and records.
 //!
-//! In: sealed minutes, marks, ebbd's own trouble. Out: [`JudgedMinute`]s, alarm records, incident rows.
+//! In: sealed minutes, what came late, marks, ebbd's own trouble. Out: [`JudgedMinute`]s, verdicts judged anew,
+//! alarm records, incident rows.
 //! Must not know: files, sockets, clocks, Arrow.
 
+mod hindsight;
+mod late;
+#[cfg(test)]
+mod late_tests;
 mod state;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use hindsight::Hindsight;
+pub use hindsight::LAST_MINUTES_BYTES;
+pub use late::{Revised, RevisedRow};
+
 pub use state::{JudgeState, RestoreError};
 
 pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, Incident, Severity};
 use crate::detect::{DetectKnobs, Detector, SinceOnset, SliceVerdict, Verdict};
-use crate::model::{Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View};
+use crate::model::{
+    MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View,
+};
 
 /// What a judge is made with, besides the streams.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +64,7 @@ pub struct JudgedMinute {
 pub struct Judge {
     streams: Arc<[StreamSpec]>,
     detectors: Vec<Detector>,
+    hindsight: Vec<Hindsight>,
     book: AlarmBook,
 }
 
@@ -60,11 +72,12 @@ impl Judge {
     /// A judge that knows nothing yet.
     pub fn new(streams: Arc<[StreamSpec]>, context: JudgeContext) -> Judge {
         let detectors = streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
-        Judge { streams, detectors, book: AlarmBook::new(book_context(&context)) }
+        let hindsight = streams.iter().map(|_| Hindsight::new(streams.len())).collect();
+        Judge { streams, detectors, hindsight, book: AlarmBook::new(book_context(&context)) }
     }
 
-    /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 and a
-    /// minute that was judged before give no rows and no records.
+    /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 (that is for
+    /// [`Judge::revise`]) and a minute that was judged before give no rows and no records.
     pub fn judge(&mut self, sealed: &SealedMinute, now: TimeUs) -> JudgedMinute {
         let judged = self.rows(sealed);
         let spec = &self.streams[sealed.stream.index()];
@@ -95,6 +108,9 @@ impl Judge {
             return None;
         }
         let verdicts = detector.judge(sealed);
+        let keep = i32::try_from(self.streams[sealed.stream.index()].revise_us / MICROS_PER_MINUTE);
+        let hindsight = &mut self.hindsight[sealed.stream.index()];
+        hindsight.note(sealed.minute, sealed.watched_count(), verdicts.iter(), keep.unwrap_or(i32::MAX));
         let table = detector.slices();
         let named = |verdict: SliceVerdict| {
             table.get(verdict.slice).map(|slice| SliceRow { slice: slice.clone(), verdict })

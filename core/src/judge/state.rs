@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hindsight::SavedMinute;
 use super::{Judge, JudgeContext, book_context};
 use crate::alarm::{AlarmBook, BookState};
 use crate::detect::{DetectorState, StateError};
@@ -19,6 +20,9 @@ pub struct JudgeState {
     version: u32,
     detectors: BTreeMap<String, DetectorState>,
     book: BookState,
+    /// Missing in states of before there was late data for verdicts: then late data find nothing to revise.
+    #[serde(default)]
+    hindsight: BTreeMap<String, Vec<SavedMinute>>,
 }
 
 /// Why a saved judge was not taken.
@@ -30,6 +34,9 @@ pub enum RestoreError {
     /// The detector of a stream.
     #[error("stream {0}: {1}")]
     Detector(String, StateError),
+    /// The verdicts of the last minutes of a stream.
+    #[error("the last verdicts of stream {0} are damaged")]
+    Hindsight(String),
     /// The alarm book.
     #[error("{0}")]
     Book(String),
@@ -44,7 +51,13 @@ impl Judge {
             version: VERSION,
             detectors: named.map(|(stream, detector)| (stream.name.clone(), detector.save())).collect(),
             book: self.book.save(),
+            hindsight: self.hindsight_by_name(),
         }
+    }
+
+    fn hindsight_by_name(&self) -> BTreeMap<String, Vec<SavedMinute>> {
+        let named = self.streams.iter().zip(&self.hindsight);
+        named.map(|(stream, hindsight)| (stream.name.clone(), hindsight.save())).collect()
     }
 
     /// A judge that goes on from a saved one. Streams that are not in it begin anew; those in it that are
@@ -66,6 +79,12 @@ impl Judge {
             if let Some(saved) = state.detectors.get(&stream.name) {
                 let named = |error| RestoreError::Detector(stream.name.clone(), error);
                 detector.restore(saved).map_err(named)?;
+            }
+        }
+        for (stream, hindsight) in judge.streams.iter().zip(&mut judge.hindsight) {
+            if let Some(saved) = state.hindsight.get(&stream.name) {
+                let damaged = || RestoreError::Hindsight(stream.name.clone());
+                hindsight.restore(saved).ok_or_else(damaged)?;
             }
         }
         Ok(judge)

@@ -10,10 +10,10 @@ use crate::model::{
     StreamId, StreamSpec, View,
 };
 
-const HISTORY: i32 = 9 * 1440;
+pub(super) const HISTORY: i32 = 9 * 1440;
 const OUTAGE: std::ops::Range<i32> = HISTORY + 60..HISTORY + 100;
 
-fn context() -> JudgeContext {
+pub(super) fn context() -> JudgeContext {
     JudgeContext {
         host: "web-01".to_owned(),
         view: View::Whole,
@@ -23,18 +23,29 @@ fn context() -> JudgeContext {
     }
 }
 
-fn streams() -> Arc<[StreamSpec]> {
+pub(super) fn streams() -> Arc<[StreamSpec]> {
     Arc::from([StreamSpec::example()])
 }
 
 /// A minute of two marketplaces and two features; one-click in the US fails during the outage.
 fn minute(at: i32, rng: &mut SplitMix64) -> SealedMinute {
+    let failed =
+        |market: &str, feature: &str| OUTAGE.contains(&at) && (market, feature) == ("US", "one-click");
+    minute_with(at, rng, |market, feature| failed(market, feature).then_some(0))
+}
+
+/// The same with the counts that `fixed` gives.
+pub(super) fn minute_with(
+    at: i32,
+    rng: &mut SplitMix64,
+    fixed: impl Fn(&str, &str) -> Option<i64>,
+) -> SealedMinute {
     let leaves =
         [("DE", "cart", 40.0), ("DE", "one-click", 20.0), ("US", "cart", 120.0), ("US", "one-click", 60.0)];
     let rows = leaves.map(|(market, feature, mean)| {
-        let failed = OUTAGE.contains(&at) && (market, feature) == ("US", "one-click");
         let noise: f64 = (0..12).map(|_| rng.unit()).sum::<f64>() - 6.0;
-        let count = if failed { 0 } else { (mean + noise * f64::sqrt(mean)).round().max(0.0) as i64 };
+        let usual = (mean + noise * f64::sqrt(mean)).round().max(0.0) as i64;
+        let count = fixed(market, feature).unwrap_or(usual);
         SealedRow {
             key: Arc::new(SeriesKey {
                 dimensions: [market, feature, "card", "placed"].map(Arc::from).into(),
@@ -58,7 +69,7 @@ fn minute(at: i32, rng: &mut SplitMix64) -> SealedMinute {
     }
 }
 
-fn learnt(rng: &mut SplitMix64) -> Judge {
+pub(super) fn learnt(rng: &mut SplitMix64) -> Judge {
     let mut judge = Judge::new(streams(), context());
     (0..HISTORY).for_each(|at| judge.learn(&minute(at, rng)));
     judge

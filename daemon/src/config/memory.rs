@@ -3,6 +3,7 @@
 //! A component's bound is either enforced by a figure that is declared here (buffers, waiting rows) or adds
 //! up what its own limits allow. Estimates are per entry, measured with some room.
 
+use ebbd_core::judge;
 use ebbd_core::model::StreamSpec;
 
 use super::checked::{Config, LimitsConfig, SourceConfig, SourceKind};
@@ -127,6 +128,7 @@ pub(super) fn bounds(
         bound("committer: distinct values", all(distinct_bytes)),
         bound("event ids", with_ids.saturating_mul(limits.core.dedupe_ids as u64 * ID_BYTES)),
         bound("judge: slices", limits.slices as u64 * SLICE_BYTES),
+        bound("judge: last minutes", judge::LAST_MINUTES_BYTES),
         bound("alarm socket: records and subscribers", SUBSCRIBER_BYTES),
         bound("rows that wait for their roll", limits.memory / ROWS_PART),
         bound("Parquet under construction", PARQUET_BYTES),

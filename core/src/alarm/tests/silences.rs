@@ -121,3 +121,16 @@ fn own_trouble_is_told_once_and_ends() {
     assert!(stage.book.trouble_over("disk", now).is_none());
     assert!(stage.book.open_alarms().is_empty());
 }
+
+#[test]
+fn time_in_which_ebbd_did_not_run_is_no_silence_of_the_senders() {
+    let mut stage = Stage::new();
+    stage.minute(&[("", Ok(100, 100.0))]);
+    stage.completeness.no_data = true;
+    stage.sources = vec![source("", SourceState::Alive)];
+    assert_eq!(stage.minutes(30, &[("", NoData(100.0))]).len(), 0);
+    stage.sources = vec![source("", SourceState::Silent)];
+    let records = stage.minutes(3, &[("", NoData(100.0))]);
+    assert_eq!(records.len(), 1, "who does not come back is missed");
+    assert!(records[0].title.contains("since 13:31 UTC"), "{}", records[0].title);
+}
