@@ -128,11 +128,10 @@ fn until_noticed(strain: &Strain, from: u64, is_told: impl Fn() -> bool) -> u64 
 }
 
 /// After the disk works again: nothing is degraded, the alarm is over, every file is whole.
-fn heals(strain: &Strain, running: &Running, troubles: Option<&mut Troubles>) {
+fn heals(strain: &Strain, running: &Running, troubles: &mut Troubles) {
     eventually("it heals by itself", PATIENCE, || running.degraded() == "[]");
-    if let Some(troubles) = troubles {
-        assert_eq!(troubles.next("resolved")["durable"], true);
-    }
+    let over = troubles.next("resolved");
+    assert_eq!((&over["durable"], &over["no"]), (&true.into(), &1.into()), "one alarm: {over}");
     running.is_calm();
     running.kept_memory();
     strain.is_served_again(running, 100, 100);
@@ -156,7 +155,7 @@ fn a_full_disk_heals() {
     eventually("files can't be written either", PATIENCE, || running.degraded().contains("Parquet"));
     running.is_calm();
     disk.free();
-    heals(&strain, &running, Some(&mut troubles));
+    heals(&strain, &running, &mut troubles);
     let sent = healthy.finish(&running);
     let ledger = strain.finish(running, sent, 100);
     let attacked = ledger.iter().find(|row| row["source"] == "attacked").unwrap();
@@ -176,7 +175,7 @@ fn a_disk_that_can_t_sync_heals() {
     assert_eq!(troubles.next("firing")["durable"], false);
     running.is_calm();
     drop(bad);
-    heals(&strain, &running, Some(&mut troubles));
+    heals(&strain, &running, &mut troubles);
     let sent = healthy.finish(&running);
     strain.finish(running, sent, 100);
 }
@@ -185,13 +184,19 @@ fn a_disk_that_can_t_sync_heals() {
 fn a_disk_that_became_read_only_heals() {
     let strain = Strain::new("");
     let running = strain.place.start();
+    let mut troubles = Troubles::of(&strain.place);
     let healthy = strain.healthy(false);
     let calls = "openat,rename,renameat2,mkdir,unlink,fallocate,ftruncate";
     let Some(bad) = failing(&running, calls, "EROFS") else { return };
     until_noticed(&strain, 0, || running.degraded().contains("Parquet"));
+    let told = troubles.next("firing");
+    assert!(told["title"].as_str().unwrap().contains("Parquet cannot be written"), "{told}");
+    let open = running.status()["alarms"].as_array().unwrap().len();
+    assert_eq!(open, 1, "the status has it at once");
     running.is_calm();
     drop(bad);
-    heals(&strain, &running, None);
+    heals(&strain, &running, &mut troubles);
+    assert_eq!(running.status()["alarms"].as_array().unwrap().len(), 0);
     let sent = healthy.finish(&running);
     strain.finish(running, sent, 100);
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ebbd_core::aggregate::Stepped;
 use ebbd_core::alarm::{AlarmRecord, Because, Kind};
-use ebbd_core::judge::{Judge, JudgedMinute};
-use ebbd_core::model::{Ledger, Mark, SealedMinute, TimeUs};
+use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
+use ebbd_core::model::{Ledger, Mark, SealedMinute, StreamId, TimeUs};
 
 use super::incidents;
 use crate::store::{JudgedRow, StoreMessage};
@@ -18,8 +18,10 @@ use crate::store::{JudgedRow, StoreMessage};
 /// Something that the judge is told, and behind it the store.
 #[derive(Clone, Debug)]
 pub enum JudgeInput {
-    /// A sealed minute or a revision, and when it was sealed: it is judged as of then.
+    /// A sealed minute, and when it was sealed: it is judged as of then.
     Minute(Arc<SealedMinute>, TimeUs),
+    /// All revisions of a commit, and its time.
+    Late(Vec<Arc<SealedMinute>>, TimeUs),
     /// Rows of a minute that is still open: they are stored and not judged.
     Open(Arc<SealedMinute>),
     /// A change marker.
@@ -37,15 +39,18 @@ pub struct Outcome {
     pub rows: Vec<StoreMessage>,
 }
 
-/// Who looks on: the minute judged, the judge, how long it took.
-pub type Onlooker<'a> = &'a mut dyn FnMut(&JudgedMinute, &Judge, Duration);
+/// Who looks on: the minute judged, how long it took.
+pub type Onlooker<'a> = &'a mut dyn FnMut(&JudgedMinute, Duration);
 
 impl JudgeInput {
     /// What a step that was sealed at `now` has for the judge, in its order.
     pub fn of(stepped: &mut Stepped, now: TimeUs) -> Vec<JudgeInput> {
-        let sealed = stepped.sealed.drain(..).chain(stepped.revisions.drain(..));
+        let sealed = stepped.sealed.drain(..);
         let mut inputs: Vec<JudgeInput> =
             sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now)).collect();
+        if !stepped.revisions.is_empty() {
+            inputs.push(JudgeInput::Late(stepped.revisions.drain(..).map(Arc::new).collect(), now));
+        }
         inputs.extend(stepped.open_rows.drain(..).map(|open| JudgeInput::Open(Arc::new(open))));
         inputs.extend(stepped.marks.drain(..).map(JudgeInput::Mark));
         let ledger = std::mem::take(&mut stepped.ledger);
@@ -59,6 +64,7 @@ impl JudgeInput {
     pub fn tell(self, judge: &mut Judge, onlooker: Onlooker<'_>) -> Outcome {
         match self {
             JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
+            JudgeInput::Late(revisions, now) => late(judge, revisions, now),
             JudgeInput::Open(open) => Outcome::rows(vec![StoreMessage::Minute(open)]),
             JudgeInput::Mark(mark) => {
                 judge.mark(mark.clone());
@@ -78,7 +84,7 @@ impl Outcome {
 fn minute(judge: &mut Judge, sealed: Arc<SealedMinute>, now: TimeUs, onlooker: Onlooker<'_>) -> Outcome {
     let begun = Instant::now();
     let mut judged = judge.judge(&sealed, now);
-    onlooker(&judged, judge, begun.elapsed());
+    onlooker(&judged, begun.elapsed());
     let stream = sealed.stream;
     let mut rows = vec![StoreMessage::Minute(sealed)];
     let records = std::mem::take(&mut judged.records);
@@ -90,6 +96,25 @@ fn minute(judge: &mut Judge, sealed: Arc<SealedMinute>, now: TimeUs, onlooker: O
         rows.push(StoreMessage::Slices(stream, slices));
     }
     Outcome { records, rows }
+}
+
+fn late(judge: &mut Judge, revisions: Vec<Arc<SealedMinute>>, now: TimeUs) -> Outcome {
+    let revised = judge.revise(&revisions, now);
+    let mut rows: Vec<StoreMessage> = revisions.into_iter().map(StoreMessage::Minute).collect();
+    rows.extend(changed_incidents(judge));
+    let mut slices: BTreeMap<StreamId, Vec<JudgedRow>> = BTreeMap::new();
+    for RevisedRow { stream, minute, revision, row } in revised.rows {
+        let (slice, verdict) = (row.slice, row.verdict);
+        slices.entry(stream).or_default().push(JudgedRow {
+            minute,
+            slice,
+            verdict,
+            revision,
+            judged_at: now,
+        });
+    }
+    rows.extend(slices.into_iter().map(|(stream, rows)| StoreMessage::Slices(stream, rows)));
+    Outcome { records: revised.records, rows }
 }
 
 /// Incidents that records have changed.
@@ -124,7 +149,7 @@ impl JudgeReplay {
     /// Tells the judge; gives all rows.
     pub fn tell(&mut self, input: JudgeInput) -> Vec<StoreMessage> {
         let mut rows = self.own_troubles();
-        let outcome = input.tell(&mut self.judge, &mut |_, _, _| {});
+        let outcome = input.tell(&mut self.judge, &mut |_, _| {});
         rows.extend(outcome.rows);
         if !outcome.records.is_empty() {
             let is_new = |record: &&AlarmRecord| !self.published.contains_key(&record.seq);

@@ -6,8 +6,12 @@
 mod incidents;
 mod input;
 mod publish;
+#[cfg(test)]
+mod tests;
 mod thread;
+mod troubles;
 
 pub use input::{JudgeInput, JudgeReplay, Outcome};
 pub use publish::{AlarmSink, Publisher};
 pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, spawn};
+pub use troubles::{Ailment, Troubles};

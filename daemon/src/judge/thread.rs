@@ -5,11 +5,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender};
-use ebbd_core::alarm::{AlarmRecord, Severity};
+use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::judge::{Judge, JudgedMinute};
 
 use super::input::{JudgeInput, changed_incidents};
 use super::publish::Publisher;
+use super::troubles::Troubles;
 use crate::service::ServiceManager;
 use crate::store::StoreMessage;
 use crate::sys::Clock;
@@ -37,7 +38,10 @@ pub enum JudgeMessage {
 /// Who looks at the judge's figures.
 pub trait JudgeView: Send + Sync {
     /// After each judged minute.
-    fn judged(&self, judged: &JudgedMinute, judge: &Judge, took: Duration);
+    fn judged(&self, judged: &JudgedMinute, took: Duration);
+
+    /// After each record that is sent, whatever made it: the alarms that are open now, how many were sent.
+    fn told(&self, open: Vec<AlarmRecord>, records: usize);
 
     /// An epoch has passed the whole pipeline.
     fn epoch_passed(&self, epoch: u64);
@@ -57,8 +61,8 @@ pub struct JudgeThread {
     pub view: Arc<dyn JudgeView>,
     /// The watchdog.
     pub service: Arc<ServiceManager>,
-    /// Whether the journal failed when it was last looked at; at the start whether it may have before.
-    pub disk_trouble: bool,
+    /// ebbd's own troubles, looked at with each marker.
+    pub troubles: Troubles,
 }
 
 /// Starts the judge. It ends, and gives itself back, at [`JudgeMessage::Stop`].
@@ -78,7 +82,7 @@ impl JudgeThread {
             match message {
                 JudgeMessage::Input(input) => self.input(input),
                 JudgeMessage::Marker { epoch, commit } => {
-                    self.look_at_the_journal();
+                    self.look_at_troubles();
                     self.to_store(StoreMessage::Through(commit));
                     self.view.epoch_passed(epoch);
                     self.service.epoch_passed();
@@ -92,8 +96,7 @@ impl JudgeThread {
 
     fn input(&mut self, input: JudgeInput) {
         let view = Arc::clone(&self.view);
-        let outcome =
-            input.tell(&mut self.judge, &mut |judged, judge, took| view.judged(judged, judge, took));
+        let outcome = input.tell(&mut self.judge, &mut |judged, took| view.judged(judged, took));
         self.publish(outcome.records);
         outcome.rows.into_iter().for_each(|rows| self.to_store(rows));
     }
@@ -101,6 +104,7 @@ impl JudgeThread {
     fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
             self.publisher.records(&mut records);
+            self.view.told(self.judge.open_alarms(), records.len());
             self.to_store(StoreMessage::Alarms(records));
         }
     }
@@ -110,22 +114,12 @@ impl JudgeThread {
         let _ = self.store.send(message);
     }
 
-    /// Tells when the journal begins to fail and when that is over.
-    fn look_at_the_journal(&mut self) {
-        let failing = self.publisher.failing();
-        if failing.is_some() == self.disk_trouble {
-            return;
+    /// Tells when something of ebbd's own begins to fail and when that is over.
+    fn look_at_troubles(&mut self) {
+        let records = self.troubles.look(&mut self.judge, self.clock.now());
+        if !records.is_empty() {
+            self.publish(records);
+            changed_incidents(&mut self.judge).into_iter().for_each(|rows| self.to_store(rows));
         }
-        self.disk_trouble = failing.is_some();
-        let now = self.clock.now();
-        let record = match failing {
-            Some(error) => {
-                let text = format!("the journal cannot be written: {error}");
-                self.judge.trouble("disk", &text, Severity::Page, now)
-            }
-            None => self.judge.trouble_over("disk", now),
-        };
-        self.publish(record.into_iter().collect());
-        changed_incidents(&mut self.judge).into_iter().for_each(|rows| self.to_store(rows));
     }
 }

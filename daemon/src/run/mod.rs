@@ -3,6 +3,8 @@
 //! In: a checked configuration, a clock, inherited sockets. Out: a running [`Daemon`].
 //! Must not know: how any stage does its work.
 
+#[cfg(test)]
+mod clock_tests;
 mod control;
 mod kept;
 mod lock;
@@ -10,6 +12,7 @@ mod outlets;
 mod recover;
 mod stages;
 mod status;
+mod troubles;
 mod view;
 mod warm;
 
@@ -163,7 +166,9 @@ impl Daemon {
         let (to_store, store) =
             store::spawn(store, Arc::clone(&clock), journal.handle(), std::mem::take(&mut state.backlog));
         let publisher = Publisher::new(journal.handle(), outlets.sink(), &state.records);
-        let judge = stages.judge(judge, publisher, &mut state, to_store)?;
+        let mut troubles = troubles::of_disk(journal.handle(), view.store_counters());
+        troubles::watch_clock(&mut troubles, Arc::clone(&clock));
+        let judge = stages.judge(judge, publisher, &mut state, to_store, troubles)?;
         let roll = Duration::from_micros(u64::try_from(config.parquet.roll_us).unwrap_or(0));
         let mut reads = ReadBook::new(&config.sources);
         reads.restore(&state.reads);

@@ -14,13 +14,13 @@ use ebbd_core::sync::Pool;
 
 use super::recover::{self, Recovered, look, recover, restored_judge};
 use super::view::View;
-use super::{StartError, ToStore, trying, warm};
+use super::{StartError, ToStore, troubles, trying, warm};
 use crate::commit::{
     self, Checkpoint, CommitLog, CommitRequest, Committer, Lanes, RejectLog, SourceFeed, SourceFeeds,
 };
 use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers, Secrets, Surroundings};
 use crate::journal::{self, About, FrameKind, Journal, NewFrame};
-use crate::judge::{self, JudgeMessage, JudgeThread, Publisher};
+use crate::judge::{self, JudgeMessage, JudgeRequest, JudgeThread, JudgeView, Publisher, Troubles};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
 use crate::source::{
@@ -165,6 +165,7 @@ impl Stages<'_> {
         mut publisher: Publisher,
         state: &mut Recovered,
         store: ToStore,
+        troubles: Troubles,
     ) -> Result<JudgeStage, StartError> {
         publisher.records(&mut std::mem::take(&mut state.unpublished));
         let now = self.clock.now();
@@ -174,18 +175,20 @@ impl Stages<'_> {
         };
         let mut told: Vec<AlarmRecord> = told.into_iter().collect();
         publisher.records(&mut told);
+        let told_now = told.len();
         if !told.is_empty() {
             // The store has just been started.
             let _ = store.send(StoreMessage::Alarms(told));
         }
+        self.view.told(judge.open_alarms(), told_now);
         let thread = JudgeThread {
             judge,
             publisher,
             store,
             clock: Arc::clone(self.clock),
-            view: Arc::clone(self.view) as Arc<dyn judge::JudgeView>,
+            view: Arc::clone(self.view) as Arc<dyn JudgeView>,
             service: Arc::clone(self.service),
-            disk_trouble: true,
+            troubles,
         };
         let (messages, receiver) = bounded(JUDGE_QUEUE);
         let thread = trying("starting the judge", judge::spawn(thread, receiver))?;
@@ -228,6 +231,10 @@ impl Stages<'_> {
         }
         let intake = self.intake(&queues, reads);
         intake.desk.restore(senders);
+        let desk = Arc::clone(&intake.desk);
+        let watch: JudgeRequest = Box::new(move |judge| troubles::watch_senders(&mut judge.troubles, desk));
+        // The judge has just been started.
+        let _ = judge.send(JudgeMessage::Request(watch));
         let Around { inherited, sources, requests } = around;
         let sources = self.sources(&intake, &files, inherited, sources)?;
         let feeds = sources.iter().map(|source| self.feed(source)).collect();

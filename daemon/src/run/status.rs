@@ -1,7 +1,6 @@
 //! The status report, put together from what was last seen of each stage.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
 
@@ -128,7 +127,7 @@ impl View {
 
     fn degraded(&self) -> Vec<String> {
         let mut words = Vec::new();
-        if self.store.failing.load(Ordering::Relaxed) == 1 {
+        if self.store.failing().is_some() {
             words.push(
                 "Parquet cannot be written; see the log. Counting goes on, it is tried again".to_owned(),
             );

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
+use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::detect::Verdict;
-use ebbd_core::judge::{Judge, JudgedMinute};
+use ebbd_core::judge::JudgedMinute;
 use ebbd_core::model::{
     Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
@@ -59,7 +60,7 @@ pub(super) struct Seen {
     pub(super) sources: BTreeMap<String, BTreeMap<String, SourceMinute>>,
     pub(super) pulses: BTreeMap<String, Pulse>,
     pub(super) learning: BTreeMap<String, (u64, u64)>,
-    pub(super) open: Vec<ebbd_core::alarm::AlarmRecord>,
+    pub(super) open: Vec<AlarmRecord>,
     pub(super) unbalanced: u64,
     /// What happened that a person should know of.
     pub(super) notes: Vec<String>,
@@ -329,7 +330,7 @@ impl Seen {
 }
 
 impl JudgeView for View {
-    fn judged(&self, judged: &JudgedMinute, judge: &Judge, took: std::time::Duration) {
+    fn judged(&self, judged: &JudgedMinute, took: std::time::Duration) {
         if judged.rows.is_empty() {
             return;
         }
@@ -353,17 +354,18 @@ impl JudgeView for View {
             seen.pulses.insert(name.clone(), pulse);
         }
         seen.learning.insert(name.clone(), (slices, learning));
-        if !judged.records.is_empty() {
-            seen.open = judge.open_alarms();
-        }
         self.telemetry.judge.minutes.inc();
         self.telemetry.judge.verdicts.add(slices);
-        self.telemetry.judge.records.add(judged.records.len() as u64);
-        self.telemetry.judge.open_alarms.set(i64::try_from(seen.open.len()).unwrap_or(i64::MAX));
         if let Some((_, stream)) = self.telemetry.streams.get(judged.stream.index()) {
             stream.slices.set(i64::try_from(slices).unwrap_or(i64::MAX));
             stream.learning.set(i64::try_from(learning).unwrap_or(i64::MAX));
         }
+    }
+
+    fn told(&self, open: Vec<AlarmRecord>, records: usize) {
+        self.telemetry.judge.records.add(records as u64);
+        self.telemetry.judge.open_alarms.set(i64::try_from(open.len()).unwrap_or(i64::MAX));
+        self.seen().open = open;
     }
 
     fn epoch_passed(&self, epoch: u64) {

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender as Bell, bounded};
 use ebbd_core::aggregate::{Aggregator, RefusedLines, Sample};
@@ -18,6 +19,7 @@ use ebbd_core::decode::{Greeting, Refusal, SenderId};
 use ebbd_core::model::{ConnId, Reason, SourceId, TimeUs};
 
 use super::ack_counters::AckCounters;
+use super::quarrels::Quarrels;
 use super::senders::{Moved, Numbered, Sender, Senders, Spoken};
 use crate::sys::Wake;
 
@@ -47,6 +49,7 @@ struct Inner {
     attached: BTreeMap<ConnId, (SourceId, Moved)>,
     /// Where the mail for a connection that was granted or attached goes.
     addresses: BTreeMap<ConnId, Address>,
+    quarrels: Quarrels,
 }
 
 #[derive(Debug)]
@@ -150,6 +153,7 @@ impl AckDesk {
             waiting: BTreeMap::new(),
             attached: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            quarrels: Quarrels::default(),
         };
         AckDesk {
             inner: Mutex::new(inner),
@@ -168,6 +172,12 @@ impl AckDesk {
     /// How often things happened.
     pub fn counters(&self) -> &AckCounters {
         &self.counters
+    }
+
+    /// Names for which one connection fences another again and again.
+    pub fn quarrels(&self) -> Vec<String> {
+        let names = self.lock().quarrels.lasting(Instant::now());
+        names.iter().map(ToString::to_string).collect()
     }
 
     /// Asks for a commit at once.
@@ -332,9 +342,11 @@ impl Inner {
         if let Some(Claim { conn, address, .. }) = waiting.cloned() {
             self.waiting.remove(&conn);
             address.post(conn, |mail| mail.is_fenced = true);
+            self.quarrels.fenced(id, Instant::now());
         }
         let Some(holder) = self.holders.get_mut(id).filter(|holder| !holder.is_fenced) else { return };
         holder.is_fenced = true;
+        self.quarrels.fenced(id, Instant::now());
         let conn = holder.conn;
         self.post(conn, |mail| mail.is_fenced = true);
     }

@@ -18,6 +18,7 @@ mod http;
 mod left;
 mod outbox;
 mod pace;
+mod quarrels;
 mod reads;
 mod running;
 mod senders;

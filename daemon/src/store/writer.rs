@@ -5,8 +5,8 @@
 //! is in two files and none is in a file that the journal knows nothing of.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -83,8 +83,24 @@ pub struct StoreCounters {
     pub rows: AtomicU64,
     /// Attempts that failed and are repeated.
     pub failures: AtomicU64,
-    /// 1 while the last attempt failed.
-    pub failing: AtomicU64,
+    /// Why the last attempt failed; none if it did not.
+    error: Mutex<Option<String>>,
+}
+
+impl StoreCounters {
+    /// Why the last attempt failed; none if it did not.
+    pub fn failing(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    fn ended(&self, error: Option<String>) {
+        *self.lock() = error;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        // Whoever holds it only replaces a text.
+        self.error.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Starts the writer, which first does the rolls of `backlog`. It ends when every sender is gone and says
@@ -225,14 +241,14 @@ impl Writer {
             self.batches.pop_front();
             self.is_noted = false;
         }
-        self.press.store.counters.failing.store(0, Ordering::Relaxed);
+        self.press.store.counters.ended(None);
         self.rest_until = None;
         true
     }
 
     fn fail(&mut self, error: &dyn std::error::Error) {
         let counters = &self.press.store.counters;
-        counters.failing.store(1, Ordering::Relaxed);
+        counters.ended(Some(error.to_string()));
         counters.failures.fetch_add(1, Ordering::Relaxed);
         tracing::error!("cannot write Parquet, will try again: {error}");
         self.rest_until = Some(Instant::now() + RETRY_AFTER);
