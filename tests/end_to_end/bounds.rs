@@ -36,7 +36,7 @@ fn a_flood_of_connections_that_drip_costs_only_its_source() {
     let strain = Strain::new("connections = 64\npartial_line = \"1s\"");
     let running = strain.place.start();
     let healthy = strain.healthy(false);
-    let flood = if is_full() { 8_000 } else { 300 };
+    let flood = if is_full() { 10_000 } else { 300 };
     let drips: Vec<UnixStream> = (0..flood).map(|_| strain.attack()).collect();
     // Those that were refused can't take it.
     let drip = |byte: &[u8]| drips.iter().for_each(|mut drip| drop(drip.write(byte)));
@@ -95,7 +95,7 @@ fn endless_names_become_others() {
     let strain = Strain::new("");
     let running = strain.place.start();
     let healthy = strain.healthy(false);
-    let count: u64 = if is_full() { 3_000_000 } else { 20_000 };
+    let count: u64 = if is_full() { 12_500_000 } else { 20_000 };
     let (now, padding) = (this_minute().start().to_rfc3339(), "x".repeat(100));
     let mut attacker = strain.attack();
     for first in (0..count).step_by(1_000) {
@@ -216,9 +216,11 @@ fn a_process_that_was_frozen_goes_on() {
     let healthy = strain.healthy(true);
     running.await_lines_of_anybody();
     running.signal(Signal::STOP);
-    std::thread::sleep(Duration::from_secs(3));
+    // Long enough for a minute to go by that is sealed when it goes on.
+    std::thread::sleep(Duration::from_secs(if is_full() { 130 } else { 3 }));
     running.signal(Signal::CONT);
     running.is_calm();
+    assert_eq!(running.status()["alarms"].as_array().map(Vec::len), Some(0), "nobody was missed");
     let sent = healthy.finish(&running);
     strain.finish(running, sent, 0);
 }

@@ -22,6 +22,7 @@ mod restart_load;
 mod send;
 mod strain;
 mod supervisor;
+mod subscribers;
 mod support;
 mod who;
 mod wire;

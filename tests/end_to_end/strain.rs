@@ -61,6 +61,11 @@ impl Strain {
         self.place.path("attacked.sock")
     }
 
+    /// The port of the healthy source.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A connection to the attacked source.
     pub fn attack(&self) -> UnixStream {
         UnixStream::connect(self.target()).unwrap()
