@@ -50,7 +50,7 @@ pub enum Order {
     Forget(SourceId, String),
     /// A change marker that did not come in band.
     Mark(Mark),
-    /// Lines were lost in a crash.
+    /// Lines were lost in a crash, or with a file that was cut.
     Crash(Crash),
     /// The daemon stood still: see [`Aggregator::paused`].
     Paused(Pause),
@@ -68,7 +68,7 @@ pub struct Pause {
     pub slept: bool,
 }
 
-/// Lines of a source that were received and lost in a crash.
+/// Lines of a source that were lost in a crash. Of a file that was cut in place only the bound is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crash {
     /// The declared source.

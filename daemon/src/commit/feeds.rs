@@ -73,6 +73,9 @@ impl SourceFeeds {
         for source in &mut self.sources {
             let told = source.counters.drain();
             source.total.add(&told);
+            if told.cut_lines_at_most > 0 {
+                comings.cut.push((source.id, told.cut_lines_at_most));
+            }
             let tally = tally(&told);
             if tally != SourceTally::default() {
                 comings.told.push((source.id, tally));
@@ -91,6 +94,8 @@ impl SourceFeeds {
 pub struct Comings {
     /// Lines that never reached a lane.
     pub told: Vec<(SourceId, SourceTally)>,
+    /// Lines that may have been lost with files that were cut.
+    pub cut: Vec<(SourceId, u64)>,
     /// Connections and files that were opened, and when.
     pub opened: Vec<(SourceId, ConnId, TimeUs)>,
     /// Connections and files that were closed, and when.

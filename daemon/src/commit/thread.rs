@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use ebbd_core::aggregate::{self, Aggregator, Delta, Order, Sample, Step, Stepped};
-use ebbd_core::model::{ConnId, Ledger, MICROS_PER_SECOND, SealedMinute, TimeUs};
+use ebbd_core::aggregate::{self, Aggregator, Crash, Delta, Order, Sample, Step, Stepped};
+use ebbd_core::model::{ConnId, Ledger, MICROS_PER_SECOND, SealedMinute, SourceId, TimeUs};
 
 use super::acks::WaitingAcks;
 use super::checkpoint::Checkpoint;
@@ -220,6 +220,7 @@ impl Committer {
             let is_to_forget = matches!(order, Order::Forget(..));
             (order, (is_to_forget, reply))
         };
+        self.orders.extend(comings.cut.into_iter().map(|(source, lines)| (unread(source, lines, at), None)));
         let (orders, replies) = self.orders.drain(..).map(reply).unzip();
         let step = Step {
             commit: self.aggregator.commit() + 1,
@@ -375,6 +376,11 @@ impl Committer {
         frames.push(self.log.boot.clone());
         Some(frames)
     }
+}
+
+/// Lines that may have been lost unread.
+fn unread(source: SourceId, lines_at_most: u64, at: TimeUs) -> Order {
+    Order::Crash(Crash { source, at, lines: 0, unread_lines_at_most: lines_at_most })
 }
 
 fn json(notes: &impl serde::Serialize) -> Vec<u8> {

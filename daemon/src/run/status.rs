@@ -48,7 +48,7 @@ impl View {
             alarms: seen.open.iter().map(alarm_summary).collect(),
             subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
             degraded: self.degraded(),
-            notes: seen.notes.clone(),
+            notes: notes(&seen),
         }
     }
 
@@ -139,6 +139,18 @@ impl View {
         }
         words
     }
+}
+
+/// What happened, and what sources tell that is worth a word.
+fn notes(seen: &Seen) -> Vec<String> {
+    let cut = seen.told.iter().filter(|(_, told)| told.cut_files > 0).map(|(source, told)| {
+        format!(
+            "source {source}: files were cut or rewritten in place {} times; {} bytes that had been seen were not \
+             read, up to {} lines in all may be lost (rotate by renaming)",
+            told.cut_files, told.cut_bytes, told.cut_lines_at_most
+        )
+    });
+    seen.notes.iter().cloned().chain(cut).collect()
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a LedgerCounts>) -> LedgerCounts {

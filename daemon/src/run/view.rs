@@ -255,6 +255,8 @@ impl View {
             figures.shed_lines.raise_to(told.dropped_queue_lines);
             figures.waits.raise_to(told.waits);
             figures.kernel_datagrams.raise_to(told.kernel_datagrams);
+            figures.cut_files.raise_to(told.cut_files);
+            figures.cut_bytes.raise_to(told.cut_bytes);
             figures.refused.raise_to(told.refused_connections);
             figures.duplicate_lines.raise_to(told.duplicate_lines);
             for (status, count) in source.counters.by_status() {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ebbd_core::sync::Tally;
 
-const FIELDS: usize = 10;
+const FIELDS: usize = 13;
 
 /// The statuses that HTTP answers with; what is none of them is counted with the last one.
 const STATUSES: [(u16, &str); 11] = [
@@ -48,6 +48,12 @@ pub struct SourceTold {
     pub duplicate_lines: u64,
     /// Datagrams the kernel dropped before they were received.
     pub kernel_datagrams: u64,
+    /// Files that were cut or rewritten in place.
+    pub cut_files: u64,
+    /// Bytes of them that had been seen and not read.
+    pub cut_bytes: u64,
+    /// Lines that may have been lost with them, beside those counted as partial.
+    pub cut_lines_at_most: u64,
     /// Connections closed at once because there were too many, or no descriptor was left.
     pub refused_connections: u64,
     /// How often the source had to wait for a lane or a buffer.
@@ -65,6 +71,9 @@ pub(super) enum Told {
     ControlLines,
     DuplicateLines,
     KernelDatagrams,
+    CutFiles,
+    CutBytes,
+    CutLines,
     RefusedConnections,
     Waits,
 }
@@ -112,6 +121,9 @@ impl SourceCounters {
             control_lines,
             duplicate_lines,
             kernel_datagrams,
+            cut_files,
+            cut_bytes,
+            cut_lines_at_most,
             refused_connections,
             waits,
         ] = self.told.drain();
@@ -124,6 +136,9 @@ impl SourceCounters {
             control_lines,
             duplicate_lines,
             kernel_datagrams,
+            cut_files,
+            cut_bytes,
+            cut_lines_at_most,
             refused_connections,
             waits,
         }
@@ -147,6 +162,9 @@ impl SourceTold {
         self.control_lines += other.control_lines;
         self.duplicate_lines += other.duplicate_lines;
         self.kernel_datagrams += other.kernel_datagrams;
+        self.cut_files += other.cut_files;
+        self.cut_bytes += other.cut_bytes;
+        self.cut_lines_at_most += other.cut_lines_at_most;
         self.refused_connections += other.refused_connections;
         self.waits += other.waits;
     }
@@ -167,6 +185,9 @@ mod tests {
         counters.add(Told::ControlLines, 6);
         counters.add(Told::DuplicateLines, 10);
         counters.add(Told::KernelDatagrams, 7);
+        counters.add(Told::CutFiles, 11);
+        counters.add(Told::CutBytes, 12);
+        counters.add(Told::CutLines, 13);
         counters.add(Told::RefusedConnections, 8);
         counters.add(Told::Waits, 9);
         let told = SourceTold {
@@ -178,6 +199,9 @@ mod tests {
             control_lines: 6,
             duplicate_lines: 10,
             kernel_datagrams: 7,
+            cut_files: 11,
+            cut_bytes: 12,
+            cut_lines_at_most: 13,
             refused_connections: 8,
             waits: 9,
         };

@@ -74,6 +74,10 @@ figures! {
         crash_dropped: Counter = "ebbd_crash_dropped_lines",
         /// Lines that the kernel may have held unread when the last run crashed.
         crash_unread: Counter = "ebbd_crash_unread_lines_at_most",
+        /// Files that were cut or rewritten in place.
+        cut_files: Counter = "ebbd_source_cut_files",
+        /// Bytes of such files that had been seen and were not read.
+        cut_bytes: Counter = "ebbd_source_cut_bytes",
         /// Errors while accepting or reading.
         errors: Counter = "ebbd_source_errors",
         /// How far behind the wall clock its events are, in seconds.

@@ -18,6 +18,8 @@ use super::identity::{FileId, FileTrack, Head, TAIL, read_tail};
 use crate::source::feed::{Feed, Origin};
 use crate::source::tally::Told;
 
+/// What is known of a file's growth fades by this part whenever it grows.
+const GROWTH_FADES_BY: u64 = 64;
 /// Blocks of one file before the others have their turn.
 const BLOCKS: usize = 16;
 
@@ -44,6 +46,10 @@ pub(super) struct Followed {
     offset: u64,
     /// The bytes before `offset`.
     tail: Vec<u8>,
+    /// Where reading it began.
+    start: u64,
+    /// The most bytes that came between two looks, lately.
+    grows: u64,
     /// Up to here there is no LF behind `offset`: a line that is too long.
     searched: u64,
     next_line: u64,
@@ -73,6 +79,16 @@ pub(super) enum Look {
     More,
     /// It was cut, or is another file by now: it has to be read from its beginning, as a new one.
     Replaced,
+}
+
+/// What of a file was lost unread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// Bytes that were seen.
+    pub(super) bytes: u64,
+    /// Lines that it may have been, by the length of those that were read and by how it grew; without the
+    /// unfinished one at the end.
+    pub(super) lines_at_most: u64,
 }
 
 impl Followed {
@@ -112,6 +128,8 @@ impl Followed {
             predecessor: None,
             head,
             offset,
+            start: offset,
+            grows: 0,
             tail,
             searched: offset,
             next_line: 1,
@@ -132,6 +150,9 @@ impl Followed {
             return Ok(Look::Replaced);
         }
         if seen.size > self.seen.size {
+            // At the first look it was not seen to grow.
+            let grew = if self.seen.size > 0 { seen.size - self.seen.size } else { 0 };
+            self.grows = grew.max(self.grows - self.grows / GROWTH_FADES_BY);
             self.grew = now;
         }
         if seen.size < self.searched {
@@ -227,6 +248,18 @@ impl Followed {
     /// Whether a line has begun that has no end yet.
     fn has_unfinished_line(&self) -> bool {
         self.seen.size > self.offset
+    }
+
+    /// What is lost if its content is gone now: what was there at the last look and not read, and of what came
+    /// since then, which nobody has seen, as much as came between two looks.
+    pub(super) fn unread(&self) -> Unread {
+        let bytes = self.seen.size.saturating_sub(self.offset);
+        let read = self.next_line - 1;
+        let line_bytes = (self.offset - self.start).checked_div(read).unwrap_or(0).max(1);
+        let lines = if read > 0 { (bytes + self.grows).div_ceil(line_bytes) } else { 0 };
+        // The unfinished line is counted as one that was refused.
+        let lines_at_most = lines.saturating_sub(u64::from(self.has_unfinished_line()));
+        Unread { bytes, lines_at_most }
     }
 
     /// Closes it until something happens to it.

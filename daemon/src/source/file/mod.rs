@@ -8,7 +8,8 @@
 //!   while somebody writes to it; only then its last line may lack its LF;
 //! - cut or rewritten in place (copy-truncate): seen by size, or by the bytes before the position; read
 //!   from its beginning as a new file. What was written between the last look and the cut is lost, by
-//!   the nature of that way to rotate. The pattern must not match the copies;
+//!   the nature of that way to rotate: that is said, and counted where it was seen. The pattern must not
+//!   match the copies;
 //! - removed and made again: another inode, or the same inode with other bytes before the position.
 
 mod book;
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use memchr::memrchr;
@@ -30,9 +31,10 @@ use rustix::time::Timespec;
 use super::Bound;
 use super::feed::Feed;
 use super::left::Left;
+use super::tally::Told;
 use crate::config::From;
 pub use book::{FileBook, FileNote};
-use followed::{Followed, Look};
+use followed::{Followed, Look, Unread};
 use identity::FileId;
 pub(crate) use identity::FileTrack;
 pub use identity::Position;
@@ -136,11 +138,20 @@ impl Files {
             self.resume_renamed(&position, now);
         }
         for (position, found) in begun {
+            let path = found.path.clone();
+            let was_here = position.as_ref().is_some_and(|position| Path::new(&position.path) == path);
+            let mut is_cut = false;
             self.follow(found, now, |file, line| match &position {
                 Some(position) if position.fits(file) => position.offset,
                 None if is_first_start && from == From::End => last_line_end(file, line),
-                _ => 0,
+                position => {
+                    is_cut = position.is_some();
+                    0
+                }
             });
+            if is_cut && was_here {
+                self.was_cut(&path, Unread::default());
+            }
         }
     }
 
@@ -327,10 +338,23 @@ impl Files {
         match Followed::new(&self.feed, followed.path.clone(), file, 0, now) {
             Ok(mut new) => {
                 new.lost_since = followed.lost_since;
+                let (path, unread) = (followed.path.clone(), followed.unread());
                 std::mem::replace(followed, new).abandon(&self.feed);
+                self.was_cut(&path, unread);
             }
             Err(error) => self.search.tell(format!("a file can't be read: {error}")),
         }
+    }
+
+    /// The content of a file was replaced in place.
+    fn was_cut(&mut self, path: &Path, unread: Unread) {
+        self.feed.count(Told::CutFiles, 1);
+        self.feed.count(Told::CutBytes, unread.bytes);
+        self.feed.count(Told::CutLines, unread.lines_at_most);
+        self.search.tell(format!(
+            "{} was cut or rewritten in place: it is read from its beginning, and what had not been read is lost",
+            path.display()
+        ));
     }
 }
 

@@ -174,6 +174,32 @@ fn a_file_that_was_cut_is_read_again_from_its_beginning() {
     let (lines, told, positions, _dir) = logs.finish(source);
     let expected = ["a rather long first line", "cut", "more", "rewritten, and longer than it was before"];
     assert_eq!((lines, told.partial_lines, positions.len()), (sorted(expected), 1, 1));
+    // Of the first one, 7 bytes of an unfinished line were seen; the second one was read to its end. Of what
+    // nobody saw, as much may be lost as came between two looks: 5 bytes, two lines of the usual length.
+    assert_eq!((told.cut_files, told.cut_bytes, told.cut_lines_at_most), (2, 7, 2));
+}
+
+#[test]
+fn what_a_cut_leaves_unread_is_counted_where_it_was_seen() {
+    let mut logs = Logs::new();
+    logs.rig = Rig::new(Shape { lanes: 1, queue: 1, per_block: Duration::from_millis(100), ..USUAL });
+    let text = "a line of twenty byt\n".repeat(400_000);
+    logs.append("a.new", &text);
+    // It is not seen to grow.
+    logs.rename("a.new", "a.log");
+    let source = logs.follow();
+    logs.rig.await_lines(1);
+    // The lane is so slow that most of it is still to be read.
+    fs::write(logs.path("a.log"), "cut\n").expect("cut");
+    logs.rig.await_told(&source, |told| told.cut_files == 1);
+    logs.rig.await_told(&source, |told| told.delivered_lines > 0);
+    let (lines, told, _, _dir) = logs.finish(source);
+    assert!(lines.contains(&"cut".to_owned()));
+    let lost = 400_000 - (lines.len() as u64 - 1);
+    // The bytes beyond the last whole line that was read are one that is counted as partial.
+    assert_eq!(told.cut_bytes, lost * 21);
+    assert_eq!(told.cut_lines_at_most + told.partial_lines, lost);
+    assert!(lost > 10_000, "it was read before it was cut: the test shows nothing");
 }
 
 #[test]
