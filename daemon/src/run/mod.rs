@@ -10,6 +10,7 @@ mod kept;
 mod lock;
 mod outlets;
 mod recover;
+mod rejections;
 mod stages;
 mod status;
 mod troubles;

@@ -12,6 +12,7 @@ use ebbd_core::model::{
     Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
 
+use super::rejections::Rejections;
 use super::warm::Learnt;
 use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
@@ -64,6 +65,8 @@ pub(super) struct Seen {
     pub(super) unbalanced: u64,
     /// What happened that a person should know of.
     pub(super) notes: Vec<String>,
+    /// What is refused of each source.
+    pub(super) rejections: Rejections,
     progress: Progress,
     recorders: Option<Recorders>,
 }
@@ -196,6 +199,7 @@ impl CommitView for View {
 
     fn ledger(&self, ledger: &Ledger) {
         let mut seen = self.seen();
+        let mut by_minute: BTreeMap<(Minute, String), LedgerCounts> = BTreeMap::new();
         for (key, counts) in &ledger.0 {
             let source = self.config.sources.get(key.source.index());
             let source = source.map_or(String::new(), |source| source.spec.name.clone());
@@ -206,7 +210,13 @@ impl CommitView for View {
                     key.arrival
                 );
             }
+            by_minute.entry((key.arrival, source.clone())).or_default().add(counts);
             seen.ledger.entry((source, key.stream.clone())).or_default().add(counts);
+        }
+        for ((minute, source), counts) in &by_minute {
+            if let Some(news) = seen.rejections.minute(source, *minute, counts) {
+                tracing::warn!("{news}");
+            }
         }
         self.telemetry.committer.unbalanced.raise_to(seen.unbalanced);
     }
