@@ -8,6 +8,8 @@ mod hindsight;
 mod late;
 #[cfg(test)]
 mod late_tests;
+#[cfg(test)]
+mod loss_tests;
 mod state;
 #[cfg(test)]
 mod tests;
