@@ -324,7 +324,7 @@ impl Stages<'_> {
             id: source.id,
             name: source.name.clone(),
             counters: Arc::clone(&source.counters),
-            total: self.view.told(&source.name),
+            total: self.view.told_by(&source.name),
         }
     }
 }

@@ -117,7 +117,7 @@ impl View {
     }
 
     /// What a source has told so far.
-    pub(super) fn told(&self, source: &str) -> SourceTold {
+    pub(super) fn told_by(&self, source: &str) -> SourceTold {
         self.seen().told.get(source).copied().unwrap_or_default()
     }
 
