@@ -26,8 +26,8 @@ use crossbeam::channel::Sender;
 use ebbd_core::aggregate::Order;
 use ebbd_core::model::Mark;
 
-pub use stages::judge_context;
 pub use kept::Kept;
+pub use stages::judge_context;
 pub use view::{Pulse, View};
 
 use crate::commit::{Checkpoint, CommitLog, CommitRequest, Committer, Segments, WaitingAcks};
