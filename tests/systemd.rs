@@ -185,7 +185,7 @@ fn the_example_is_valid_with_and_without_its_comments() {
     assert_eq!(config.data_dir, Path::new("/var/lib/ebbd"));
     assert!(config.warnings().is_empty(), "as shipped, all of it is acted on");
     let all = check(&uncommented(&example));
-    assert_eq!(all.sources.len(), config.sources.len() + 2, "statsd and logs are commented");
+    assert_eq!(all.sources.len(), config.sources.len() + 3, "statsd, web and logs are commented");
 }
 
 /// What its comments call defaults are the defaults: in force they change nothing.
