@@ -10,7 +10,7 @@ use ebbd_core::judge::JudgeState;
 use ebbd_core::model::TimeUs;
 use serde::{Deserialize, Serialize};
 
-use crate::source::{Conversation, Position, Read, Sender, Spoken};
+use crate::source::{Conversation, FileNote, Position, Read, Sender, Spoken};
 use crate::store::RollState;
 
 /// The version written; older ones are read. What is only added leaves it as it is, so that the release
@@ -28,6 +28,9 @@ pub struct Checkpoint {
     pub judge: JudgeState,
     /// How far files were read.
     pub files: Vec<Position>,
+    /// Which connections are files, if the run goes on. Absent in what earlier releases wrote.
+    #[serde(default)]
+    pub followed: Vec<FileNote>,
     /// Acknowledged senders. Absent in what earlier releases wrote, which acknowledged nobody.
     #[serde(default)]
     pub senders: Vec<Sender>,
@@ -85,8 +88,20 @@ impl Checkpoint {
         rolls: RollState,
     ) -> Checkpoint {
         let (senders, spoken, reads, kept) = (Vec::new(), Vec::new(), BTreeMap::new(), Vec::new());
-        let (version, rolls) = (VERSION, Some(rolls));
-        Checkpoint { version, saved_at, aggregate, judge, files, senders, spoken, reads, kept, rolls }
+        let (version, followed, rolls) = (VERSION, Vec::new(), Some(rolls));
+        Checkpoint {
+            version,
+            saved_at,
+            aggregate,
+            judge,
+            files,
+            followed,
+            senders,
+            spoken,
+            reads,
+            kept,
+            rolls,
+        }
     }
 
     /// The same with what is known of acknowledged senders.
@@ -102,6 +117,11 @@ impl Checkpoint {
     /// The same with conversations that are to be gone on with.
     pub fn with_kept(self, kept: Vec<KeptConversation>) -> Checkpoint {
         Checkpoint { kept, ..self }
+    }
+
+    /// The same of a run that goes on with these files open.
+    pub fn with_followed(self, followed: Vec<FileNote>) -> Checkpoint {
+        Checkpoint { followed, ..self }
     }
 
     /// As the journal keeps it.

@@ -371,7 +371,8 @@ impl Committer {
         let rolls = self.log.rolls.state();
         let checkpoint = Checkpoint::new(self.clock.now(), aggregate, judge, files, rolls)
             .with_senders(senders.0, senders.1)
-            .with_reads(self.log.reads.save());
+            .with_reads(self.log.reads.save())
+            .with_followed(self.log.files.followed());
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
         frames.push(self.log.boot.clone());
         Some(frames)

@@ -214,6 +214,10 @@ impl<'a> Replay<'a> {
         self.begun = Some(JudgeReplay { judge, published, unpublished });
         self.files = FileBook::new(checkpoint.files);
         self.reads.restore(&checkpoint.reads);
+        let in_the_middle = self.looked.config.is_some();
+        if in_the_middle {
+            checkpoint.followed.into_iter().for_each(|note| self.files.note(note));
+        }
         self.senders.restore(checkpoint.senders);
         self.kept = checkpoint.kept;
         checkpoint.spoken.into_iter().for_each(|spoken| self.senders.speak(spoken));
@@ -223,7 +227,6 @@ impl<'a> Replay<'a> {
             let specs = self.config.source_specs();
             let streams = Arc::clone(&self.config.streams);
             self.aggregator = Aggregator::new(streams, specs, self.config.limits.core, seed());
-            let in_the_middle = self.looked.config.is_some();
             let aggregate = checkpoint.aggregate;
             let gone_on = match in_the_middle {
                 true => self.aggregator.go_on_from(aggregate),

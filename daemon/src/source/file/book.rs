@@ -49,6 +49,11 @@ impl FileBook {
         notes
     }
 
+    /// Which connections are files now: whoever begins in the middle of a run has to know.
+    pub fn followed(&self) -> Vec<FileNote> {
+        self.open.iter().map(|(conn, began)| FileNote { conn: conn.0, began: began.clone() }).collect()
+    }
+
     /// Takes a note in again.
     pub fn note(&mut self, note: FileNote) {
         self.open.insert(ConnId(note.conn), note.began);
