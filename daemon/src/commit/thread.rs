@@ -353,6 +353,8 @@ impl Committer {
             self.log.has_gap = false;
             self.log.acks.all_durable();
             self.log.journal.release_before(number);
+            // It has everything but rows that are in no file.
+            self.log.rolls.hurry();
         }
     }
 

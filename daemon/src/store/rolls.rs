@@ -3,6 +3,7 @@
 //! In: what the writer begins and ends, what the journal told of earlier runs. Out: numbers for names; how
 //! far everything is in files. Must not know: files, threads.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -45,12 +46,15 @@ pub struct RollState {
 
 /// The same, for everybody to look at.
 #[derive(Debug, Default)]
-pub struct Rolls(Mutex<RollState>);
+pub struct Rolls {
+    state: Mutex<RollState>,
+    is_hurried: AtomicBool,
+}
 
 impl Rolls {
     /// Goes on from `state`.
     pub fn new(state: RollState) -> Rolls {
-        Rolls(Mutex::new(state))
+        Rolls { state: Mutex::new(state), is_hurried: AtomicBool::new(false) }
     }
 
     /// How far they have come.
@@ -65,6 +69,16 @@ impl Rolls {
         state.assigned
     }
 
+    /// Rows are in memory alone: the next roll is not waited for.
+    pub fn hurry(&self) {
+        self.is_hurried.store(true, Ordering::Release);
+    }
+
+    /// Whether that was said since the last call.
+    pub fn take_hurry(&self) -> bool {
+        self.is_hurried.swap(false, Ordering::AcqRel)
+    }
+
     /// A roll is written.
     pub fn done(&self, roll: Roll) {
         self.lock().done = roll;
@@ -72,6 +86,6 @@ impl Rolls {
 
     fn lock(&self) -> MutexGuard<'_, RollState> {
         // Nothing in here panics half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -186,7 +186,7 @@ impl Writer {
     fn accept(&mut self, message: StoreMessage) {
         if let StoreMessage::Through(commit) = message {
             self.through = commit;
-            if self.batches.is_empty() && self.is_due() {
+            if self.batches.is_empty() && (self.press.store.rolls.take_hurry() || self.is_due()) {
                 self.freeze();
             }
             return;
