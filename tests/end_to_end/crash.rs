@@ -1,6 +1,7 @@
-//! Kills at any moment: what the journal had is counted once, however often the daemon is killed.
+//! Kills at any moment, and power cuts: what the journal had is counted once, however often the daemon dies.
 //!
-//! `CRASH_ROUNDS` kills (a dozen unless told), at moments that `CRASH_SEED` draws.
+//! `CRASH_ROUNDS` kills in each of three places (a hundred unless told) and `POWER_ROUNDS` power cuts (as many),
+//! at moments that `CRASH_SEED` draws.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
@@ -13,14 +14,22 @@ use std::time::{Duration, Instant};
 
 use ebbd_bench::WireFormat;
 use ebbd_core::model::{Rng, SplitMix64};
+use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::support::{MONEY, PATIENCE, Place, Running, stream};
+use super::medium::{Medium, PlainDir};
+use super::support::{MONEY, PATIENCE, Place, Running, free_port, result, stream};
 use super::wire::{append, load};
 
-/// Lines of the followed file that are written between two kills, about.
-const LINES_A_ROUND: usize = 1_500;
-/// A kill comes within this time of readiness.
-const LIFE_MS: u64 = 400;
+/// Lines of the followed file that are written between two deaths, about.
+const LINES_A_ROUND: usize = 400;
+/// A death comes within this time of readiness …
+const LIFE_MS: u64 = 220;
+/// … but for one in so many lives, which sees a segment of the journal go.
+const LONG_LIVES: u64 = 40;
+/// How long such a life is: four rolls and a little.
+const LONG_LIFE: Duration = Duration::from_millis(5_200);
+/// What a round takes, about.
+const ROUND: Duration = Duration::from_millis(300);
 /// After that the daemon may still be at work on what it found at its start.
 const SLOW_START_MS: u64 = 60;
 
@@ -29,13 +38,13 @@ pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-fn place() -> Place {
+fn place(till: &str) -> Place {
     Place::new(
         &(stream("orders")
             + &stream("plain")
             + &stream("acked")
             + "[source.logs]\ntype = \"file\"\npath = \"@/orders.log\"\nstream = \"orders\"\n"
-            + "[source.till]\ntype = \"unix\"\nlisten = \"@/till.sock\"\nstream = \"acked\"\n"
+            + &format!("[source.till]\n{till}\nstream = \"acked\"\n")
             + "[source.shop]\ntype = \"unix\"\nlisten = \"@/events.sock\"\nstream = \"plain\"\n"
             + "[parquet]\nroll = \"1s\"\n"),
     )
@@ -75,9 +84,30 @@ fn sent_plainly(socket: PathBuf, lines: Vec<String>, stop: Arc<AtomicBool>) -> t
     })
 }
 
+/// Where the acknowledged sender sends to.
+#[derive(Clone)]
+enum Till {
+    Unix(PathBuf),
+    Tcp(u16),
+}
+
+impl Till {
+    fn connect(&self) -> std::io::Result<Socket> {
+        let (domain, address) = match self {
+            Till::Unix(path) => (Domain::UNIX, SockAddr::unix(path)?),
+            Till::Tcp(port) => {
+                (Domain::IPV4, SockAddr::from(std::net::SocketAddr::from(([127, 0, 0, 1], *port))))
+            }
+        };
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.connect(&address)?;
+        Ok(socket)
+    }
+}
+
 /// Greets and gives the connection, the answers to come and the number up to which all is safe.
-fn greeted(socket: &Path, greeting: &str) -> std::io::Result<(UnixStream, BufReader<UnixStream>, usize)> {
-    let mut stream = UnixStream::connect(socket)?;
+fn greeted(till: &Till, greeting: &str) -> std::io::Result<(Socket, BufReader<Socket>, usize)> {
+    let mut stream = till.connect()?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     writeln!(stream, "{greeting}")?;
     let (mut answers, mut answer) = (BufReader::new(stream.try_clone()?), String::new());
@@ -87,12 +117,12 @@ fn greeted(socket: &Path, greeting: &str) -> std::io::Result<(UnixStream, BufRea
 }
 
 /// Sends lines as an acknowledged sender, whatever is safe once more now and then; whether all are safe.
-fn sent_from_there(socket: &Path, lines: &[String], pause: Duration) -> std::io::Result<bool> {
-    let (stream, answers, safe) = greeted(socket, "EBBD/1 id=till-1")?;
+fn sent_from_there(till: &Till, lines: &[String], pause: Duration) -> std::io::Result<bool> {
+    let (stream, answers, safe) = greeted(till, "EBBD/1 id=till-1")?;
     let again = safe.min(37) * usize::from(safe % 2 == 0);
     drop((stream, answers));
     let from = safe - again;
-    let (mut stream, answers, _) = greeted(socket, &format!("EBBD/1 id=till-1 from={}", from + 1))?;
+    let (mut stream, answers, _) = greeted(till, &format!("EBBD/1 id=till-1 from={}", from + 1))?;
     for piece in lines[from..].chunks(40) {
         stream.write_all(piece.concat().as_bytes())?;
         thread::sleep(pause * 40);
@@ -104,11 +134,11 @@ fn sent_from_there(socket: &Path, lines: &[String], pause: Duration) -> std::io:
 }
 
 /// Sends lines as an acknowledged sender that goes on where the daemon says, until all of them are safe.
-fn sent_for_sure(socket: PathBuf, lines: Vec<String>, pause: Duration) -> thread::JoinHandle<()> {
+fn sent_for_sure(till: Till, lines: Vec<String>, pause: Duration) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let begun = Instant::now();
-        while !sent_from_there(&socket, &lines, pause).unwrap_or(false) {
-            assert!(begun.elapsed() < 10 * PATIENCE, "it never gets done");
+        while !sent_from_there(&till, &lines, pause).unwrap_or(false) {
+            assert!(begun.elapsed() < 20 * PATIENCE, "it never gets done");
             thread::sleep(Duration::from_millis(5));
         }
     })
@@ -135,35 +165,48 @@ fn assert_not_stuck(running: &Running) {
     }
 }
 
-#[test]
-fn a_followed_file_is_counted_once_however_often_it_is_killed() {
-    let (rounds, seed) = (number("CRASH_ROUNDS", 12), number("CRASH_SEED", 7));
-    let place = place();
+/// A daemon that dies again and again while everybody sends; what is counted in the end.
+fn died(
+    rounds: u64,
+    seed: u64,
+    port: Option<u16>,
+    medium: impl FnOnce(&Place) -> Result<Box<dyn Medium>, String>,
+) {
+    let config = port.map_or("type = \"unix\"\nlisten = \"@/till.sock\"".to_owned(), |port| {
+        format!("type = \"tcp\"\nlisten = \"127.0.0.1:{port}\"")
+    });
+    let place = place(&config);
+    let mut medium = match medium(&place) {
+        Ok(medium) => medium,
+        Err(reason) => return result("power cuts", "skipped", &reason),
+    };
     let mut rng = SplitMix64::new(seed);
     let lines = LINES_A_ROUND * rounds as usize;
     let text = load(seed, lines).text(WireFormat::Ndjson);
     let plain: Vec<String> = text.lines().map(str::to_owned).collect();
-    let time = Duration::from_millis(600 * rounds);
+    let time = ROUND * u32::try_from(rounds).unwrap();
     let (log, stop) = (place.path("orders.log"), Arc::new(AtomicBool::new(false)));
     let writer = written_slowly(log.clone(), text, time);
     let sender = sent_plainly(place.path("events.sock"), plain, Arc::clone(&stop));
     let till: Vec<String> =
         load(seed + 1, lines / 2).text(WireFormat::Ndjson).split_inclusive('\n').map(str::to_owned).collect();
     append(&place.path("till.ndjson"), till.concat().as_bytes());
-    let till = sent_for_sure(place.path("till.sock"), till, time / u32::try_from(lines / 2).unwrap());
+    let to = port.map_or_else(|| Till::Unix(place.path("till.sock")), Till::Tcp);
+    let till = sent_for_sure(to, till, time / u32::try_from(lines / 2).unwrap());
     for round in 0..rounds {
-        // One in five is killed while it starts.
+        // One in five dies while it starts.
         if rng.below(5) == 0 {
             let starting = place.spawn(std::process::Stdio::null());
             thread::sleep(Duration::from_millis(rng.below(SLOW_START_MS)));
-            drop(starting);
+            medium.dies(starting);
             continue;
         }
         let running = place.start();
-        thread::sleep(Duration::from_millis(rng.below(LIFE_MS)));
+        let is_long = rng.below(LONG_LIVES) == 0;
+        thread::sleep(if is_long { LONG_LIFE } else { Duration::from_millis(rng.below(LIFE_MS)) });
         assert!(running.is_alive(), "round {round} of seed {seed}:\n{}", running.told());
         assert_not_stuck(&running);
-        drop(running);
+        medium.dies(running);
     }
     writer.join().unwrap();
     let running = place.start();
@@ -173,19 +216,53 @@ fn a_followed_file_is_counted_once_however_often_it_is_killed() {
     await_quiet(&running);
     assert_not_stuck(&running);
     running.stop_in_order();
+    recounted(&place, &log, lines as u64, sent, seed);
+    result(medium.name(), &format!("{seed}"), &rounds.to_string());
+}
+
+/// What lies in the Parquet in the end is what was sent.
+fn recounted(place: &Place, log: &Path, lines: u64, sent: u64, seed: u64) {
     let ledger = place.ledger();
     let figure = |source: &str, name: &str| {
         ledger.iter().find(|row| row["source"] == source).map_or(0, |row| row[name].as_u64().unwrap())
     };
-    assert_eq!(figure("logs", "received"), lines as u64, "seed {seed}");
-    recount(&place, &log, lines as u64);
-    assert_eq!(figure("till", "counted"), lines as u64 / 2, "seed {seed}");
+    assert_eq!(figure("logs", "received"), lines, "seed {seed}");
+    recount(place, log, lines);
+    assert_eq!(figure("till", "counted"), lines / 2, "seed {seed}");
     let till = place.recount(&place.path("till.ndjson"), &["acked"], &MONEY);
-    assert_eq!(till, lines as u64 / 2, "seed {seed}");
+    assert_eq!(till, lines / 2, "seed {seed}");
     let counted = figure("shop", "counted");
     assert!(counted > 0 && counted <= sent, "{counted} of {sent} plain lines, seed {seed}");
     let stored = place.sql("select sum(count) as n from @minutes where stream = 'plain'");
     assert_eq!(stored[0]["n"].as_u64(), Some(counted), "seed {seed}");
+}
+
+fn killed(seed: u64, port: Option<u16>) {
+    let seed = number("CRASH_SEED", 0) + seed;
+    died(number("CRASH_ROUNDS", 100), seed, port, |_| Ok(Box::new(PlainDir)));
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_by_kills() {
+    killed(7, None);
+}
+
+#[test]
+fn nor_by_kills_while_a_sender_comes_over_tcp() {
+    killed(8, Some(free_port()));
+}
+
+#[test]
+fn nor_by_other_kills() {
+    killed(9, None);
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_by_power_cuts() {
+    let seed = number("CRASH_SEED", 0) + 10;
+    died(number("POWER_ROUNDS", 100), seed, None, |place| {
+        Ok(Box::new(super::medium::Loop::mounted(&place.path("disk.image"), &place.data())?))
+    });
 }
 
 fn recount(place: &Place, log: &Path, lines: u64) {
@@ -194,7 +271,7 @@ fn recount(place: &Place, log: &Path, lines: u64) {
 
 #[test]
 fn what_was_counted_before_a_kill_is_told_under_its_own_configuration() {
-    let place = place();
+    let place = place("type = \"unix\"\nlisten = \"@/till.sock\"");
     let text = load(5, 3_000).text(WireFormat::Ndjson);
     let log = place.path("orders.log");
     append(&log, text.as_bytes());

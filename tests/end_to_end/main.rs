@@ -14,6 +14,7 @@ mod crooked;
 mod demo;
 mod http;
 mod lost;
+mod medium;
 mod mistakes;
 mod readers;
 mod reload;

@@ -63,6 +63,14 @@ pub fn eventually(what: &str, patience: Duration, mut is_true: impl FnMut() -> b
     }
 }
 
+/// Notes for docs/reliability.md what a harness did: `figure` of `what`, by `part`.
+pub fn result(what: &str, part: &str, figure: &str) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/reliability");
+    let note = serde_json::json!({ "what": what, "part": part, "figure": figure });
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join(format!("{what}-{part}.json").replace(' ', "-")), note.to_string()).unwrap();
+}
+
 /// A directory with a configuration and everything that a daemon keeps.
 pub struct Place {
     dir: TempDir,
