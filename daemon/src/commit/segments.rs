@@ -10,7 +10,11 @@ use std::time::{Duration, Instant};
 
 /// A segment is this many rolls long …
 const ROLLS: u32 = 4;
-/// … unless it grows beyond this many bytes …
+/// … unless it is larger than this, which a recovery tells again in less than two seconds …
+const LARGE_BYTES: u64 = 32 << 20;
+/// … for which it has to be this old …
+const LARGE_AFTER: Duration = Duration::from_secs(60);
+/// … or grows beyond this many bytes …
 const MOST_BYTES: u64 = 256 << 20;
 /// … and never so short that checkpoints take more than this part of the time.
 const PART_OF_TIME: u32 = 50;
@@ -43,8 +47,13 @@ impl Segments {
     /// Whether a new segment should be begun.
     pub fn is_due(&self) -> bool {
         let age = self.begun.elapsed();
-        let is_long = age >= self.every || self.bytes > MOST_BYTES;
+        let is_long = age >= self.every || self.bytes > MOST_BYTES || self.is_large() && age >= LARGE_AFTER;
         is_long && self.bytes > 0 && age >= self.took * PART_OF_TIME
+    }
+
+    /// Whether telling it again would take long: then rows should be in files soon, so that it can go.
+    pub fn is_large(&self) -> bool {
+        self.bytes > LARGE_BYTES
     }
 
     /// A new segment was tried: `number` if it was begun, behind `commit`. If `is_fresh` nothing before it

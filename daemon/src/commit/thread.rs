@@ -330,7 +330,11 @@ impl Committer {
             failing => failing.is_some() || self.log.has_gap,
         };
         if is_fresh || self.log.segments.is_due() {
+            let is_large = self.log.segments.is_large();
             self.begin_segment(is_fresh);
+            if is_large {
+                self.log.rolls.hurry();
+            }
         }
         if let Some(number) = self.log.segments.rolled(self.log.rolls.state().done.through) {
             self.log.journal.release_before(number);
