@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::journal::JournalHandle;
 use crate::source::{AckDesk, Acks};
+use crate::sys::{Mutant, is_made};
 
 /// Somebody in a hurry is waited with for so long; then they hear when everybody does.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -44,7 +45,7 @@ impl WaitingAcks {
         }
         let durable = journal.durable();
         while let Some((Some(lsn), _)) = self.waiting.front() {
-            if *lsn > durable {
+            if *lsn > durable && !is_made(Mutant::AckEarly) {
                 return;
             }
             let (_, acks) = self.waiting.pop_front().expect("it has just been looked at");

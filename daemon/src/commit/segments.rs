@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::sys::{Mutant, instant, is_made};
+
 /// A segment is this many rolls long …
 const ROLLS: u32 = 4;
 /// … unless it is larger than this, which a recovery tells again in less than two seconds …
@@ -35,7 +37,7 @@ pub struct Segments {
 impl Segments {
     /// The first segment of a run, which begins behind `commit`; rolls are `roll` apart.
     pub fn new(first: u64, commit: u64, roll: Duration) -> Segments {
-        let (begun, took) = (Instant::now(), Duration::ZERO);
+        let (begun, took) = (instant(), Duration::ZERO);
         Segments { kept: vec![(first, commit)], released: 0, every: roll * ROLLS, begun, took, bytes: 0 }
     }
 
@@ -46,7 +48,7 @@ impl Segments {
 
     /// Whether a new segment should be begun.
     pub fn is_due(&self) -> bool {
-        let age = self.begun.elapsed();
+        let age = instant().duration_since(self.begun);
         let is_long = age >= self.every || self.bytes > MOST_BYTES || self.is_large() && age >= LARGE_AFTER;
         is_long && self.bytes > 0 && age >= self.took * PART_OF_TIME
     }
@@ -59,7 +61,7 @@ impl Segments {
     /// A new segment was tried: `number` if it was begun, behind `commit`. If `is_fresh` nothing before it
     /// can be read any more.
     pub fn tried(&mut self, number: Option<u64>, commit: u64, took: Duration, is_fresh: bool) {
-        (self.begun, self.took) = (Instant::now(), took);
+        (self.begun, self.took) = (instant(), took);
         if let Some(number) = number {
             self.bytes = 0;
             if is_fresh {
@@ -72,7 +74,8 @@ impl Segments {
     /// Everything up to the commit `through` is in files: gives the segment before which none is needed, if
     /// that is news.
     pub fn rolled(&mut self, through: u64) -> Option<u64> {
-        let needed = self.kept.iter().rposition(|(_, commit)| *commit <= through)?;
+        let is_done = |(_, commit): &(u64, u64)| *commit <= through || is_made(Mutant::ReleaseEarly);
+        let needed = self.kept.iter().rposition(is_done)?;
         self.kept.drain(..needed);
         let (number, _) = self.kept[0];
         let is_news = number > self.released;
@@ -84,6 +87,20 @@ impl Segments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::stop_time;
+
+    #[test]
+    fn a_large_segment_ends_after_a_minute() {
+        let now = instant();
+        stop_time(Some(now));
+        let mut segments = Segments::new(3, 10, Duration::from_secs(300));
+        segments.appended(LARGE_BYTES + 1);
+        assert!(segments.is_large() && !segments.is_due());
+        stop_time(Some(now + LARGE_AFTER));
+        assert!(segments.is_due());
+        segments.tried(Some(4), 20, Duration::ZERO, false);
+        assert!(!segments.is_large() && !segments.is_due());
+    }
 
     #[test]
     fn a_segment_goes_when_its_rows_are_in_files() {

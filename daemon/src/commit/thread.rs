@@ -22,7 +22,7 @@ use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
 use crate::source::{FileBook, ReadBook, Spoken};
 use crate::store::Rolls;
-use crate::sys::{Clock, Pause, PauseWatch};
+use crate::sys::{Clock, Mutant, Pause, PauseWatch, is_made};
 
 /// The committer looks for work this often, and sends a marker if something came.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
@@ -132,15 +132,13 @@ impl Committer {
             let is_due = committed.elapsed() >= QUIET_COMMIT_EVERY;
             if came || is_due || self.aggregator.has_due(self.clock.now()) {
                 committed = Instant::now();
-                self.commit(Lanes::cut, false);
-                self.look_at_segments();
+                self.turn();
             }
-            self.log.acks.publish(self.feeds.desk(), &self.log.journal);
+            self.tell();
             due = (due + COMMIT_EVERY).max(Instant::now());
             (due, asked) = self.wait(requests, due);
         }
-        // Sources have stopped, so the last cut has everything that was received.
-        self.commit(Lanes::stop, true);
+        self.last_turn();
         self
     }
 
@@ -150,6 +148,22 @@ impl Committer {
         let what = if slept { "the machine slept" } else { "ebbd was frozen or held up" };
         tracing::warn!("{what} for {} s", to.since_us(from) / MICROS_PER_SECOND);
         self.orders.push((Order::Paused(aggregate::Pause { from, to, slept }), None));
+    }
+
+    /// One commit, and what is due behind it.
+    pub(crate) fn turn(&mut self) {
+        self.commit(Lanes::cut, false);
+        self.look_at_segments();
+    }
+
+    /// Sources have stopped, so the last cut has everything that was received.
+    pub(crate) fn last_turn(&mut self) {
+        self.commit(Lanes::stop, true);
+    }
+
+    /// Tells acknowledged senders what has become durable.
+    pub(crate) fn tell(&mut self) {
+        self.log.acks.publish(self.feeds.desk(), &self.log.journal);
     }
 
     /// Serves requests until the next marker's time, which comes sooner if a sender is in a hurry. Gives that
@@ -243,7 +257,7 @@ impl Committer {
     fn write_down(&mut self, step: &Step) -> Result<u64, JournalError> {
         let mut frames = Vec::with_capacity(3);
         let notes = self.log.files.notes(self.feeds.conns());
-        if !notes.is_empty() {
+        if !notes.is_empty() && !is_made(Mutant::FilesUnnoted) {
             frames.push((FrameKind::Files, json(&notes)));
         }
         if !self.log.spoken.is_empty() {
@@ -279,7 +293,7 @@ impl Committer {
         let desk = self.feeds.desk();
         let refused = std::mem::take(&mut stepped.refused);
         let acks = desk.merged(now, &self.aggregator, closed, &stepped.samples, refused);
-        if !acks.bound().is_empty() {
+        if !acks.bound().is_empty() && !is_made(Mutant::SpokenUnnoted) {
             let is_new = |spoken: &Spoken| acks.bound().iter().any(|bound| bound.conn.0 == spoken.conn);
             self.log.spoken.extend(desk.spoken().into_iter().filter(is_new));
         }

@@ -135,6 +135,10 @@ impl Head {
 
 /// A number that nobody outside can foresee.
 pub(super) fn drawn() -> u64 {
+    #[cfg(test)]
+    if super::is_inline() {
+        return 7;
+    }
     RandomState::new().hash_one(std::process::id())
 }
 

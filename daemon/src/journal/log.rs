@@ -12,11 +12,10 @@ use std::sync::Arc;
 use super::frame::{Chain, FrameKind, MAX_BODY_BYTES};
 use super::head::{About, Head, Previous, drawn};
 use super::legacy::{self, remove_if_there};
-use super::mutant::{self, Mutant};
 use super::recovery::Recovered;
 use super::reserve::Reserve;
 use super::segment::{self, DAMAGED, STAGED};
-use crate::sys::{Disk, DiskFile};
+use crate::sys::{Disk, DiskFile, Mutant, is_made};
 
 /// A frame to be written.
 pub type NewFrame = (FrameKind, Vec<u8>);
@@ -73,11 +72,11 @@ impl Open {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        if mutant::is(Mutant::NoSync) {
+        if is_made(Mutant::NoSync) {
             return Ok(());
         }
         let mut synced = self.file.sync_data();
-        if mutant::is(Mutant::RetrySync) && synced.is_err() {
+        if is_made(Mutant::RetrySync) && synced.is_err() {
             synced = self.file.sync_data();
         }
         synced?;
@@ -206,7 +205,7 @@ impl SegmentLog {
     /// The end of the open segment is durable before another one refers to it.
     fn finish_open(&mut self) -> io::Result<()> {
         self.write()?;
-        if !mutant::is(Mutant::RotateUnsynced) {
+        if !is_made(Mutant::RotateUnsynced) {
             self.sync()?;
         }
         let open = self.open.as_ref().expect("writing it has just succeeded");
@@ -245,7 +244,7 @@ impl SegmentLog {
     fn name(&self) -> io::Result<()> {
         let path = segment::path(&self.dir, self.number);
         self.disk.rename_new(&self.staged(self.number), &path)?;
-        if mutant::is(Mutant::UnlinkEarly) {
+        if is_made(Mutant::UnlinkEarly) {
             return Ok(());
         }
         self.disk.sync_dir(&self.dir).inspect_err(|_| {
@@ -268,7 +267,7 @@ impl SegmentLog {
         while let Some(oldest) = self.kept.first().copied().filter(|kept| *kept < limit) {
             let path = if oldest == 0 { legacy::path(&self.dir) } else { segment::path(&self.dir, oldest) };
             remove_if_there(self.disk.as_ref(), &path)?;
-            if !mutant::is(Mutant::UnlinkEarly) {
+            if !is_made(Mutant::UnlinkEarly) {
                 self.disk.sync_dir(&self.dir)?;
             }
             self.kept.remove(0);

@@ -10,9 +10,10 @@
 
 mod frame;
 mod head;
+#[cfg(test)]
+mod inline;
 mod legacy;
 mod log;
-mod mutant;
 mod recovery;
 mod reserve;
 mod segment;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 
 pub use frame::{Frame, FrameKind};
 pub use head::About;
+#[cfg(test)]
+pub(crate) use inline::{is_inline, want_inline};
 pub use log::NewFrame;
 use log::SegmentLog;
 pub use recovery::{Link, RecoverError, Recovered, Segment, SegmentBytes, recover};

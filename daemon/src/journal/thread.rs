@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::log::{NewFrame, SegmentLog};
+use crate::sys::instant;
 use crate::telemetry::{LatencyRecorder, Telemetry};
 
 /// Requests that may wait for the thread; with more, the sender waits.
@@ -62,7 +63,7 @@ pub enum JournalError {
     Late,
 }
 
-enum Request {
+pub(super) enum Request {
     Append { lsn: u64, frames: Vec<NewFrame>, sync: Sync, bytes: u64 },
     Begin { lsn: u64, frames: Vec<NewFrame>, answer: Sender<Result<u64, JournalError>> },
     Release(u64),
@@ -74,6 +75,8 @@ enum Request {
 pub struct JournalHandle {
     requests: Sender<Request>,
     shared: Arc<Shared>,
+    #[cfg(test)]
+    pub(super) inline: Option<super::inline::Inline>,
 }
 
 struct Shared {
@@ -127,7 +130,7 @@ impl JournalHandle {
     /// # Errors
     /// The journal failed before it was, or `patience` is over.
     pub fn wait(&self, lsn: u64, patience: Duration) -> Result<(), JournalError> {
-        let until = Instant::now() + patience;
+        let until = instant() + patience;
         let mut progress = self.shared.progress();
         loop {
             let (kept, lost) = progress.lost;
@@ -140,6 +143,10 @@ impl JournalHandle {
             if let Some(error) = &progress.failing {
                 return Err(JournalError::Failed(error.clone()));
             }
+            #[cfg(test)]
+            if self.inline.is_some() {
+                return Err(JournalError::Late);
+            }
             progress = self.wait_for_change(progress, until)?;
         }
     }
@@ -149,7 +156,7 @@ impl JournalHandle {
         progress: MutexGuard<'a, Progress>,
         until: Instant,
     ) -> Result<MutexGuard<'a, Progress>, JournalError> {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(instant());
         if left.is_zero() {
             return Err(JournalError::Late);
         }
@@ -171,8 +178,16 @@ impl JournalHandle {
 
     /// Segments before `number` are no longer needed. They go once that one is durable, oldest first.
     pub fn release_before(&self, number: u64) {
-        // Without the thread nobody removes anything; the next start does.
-        let _ = self.requests.send(Request::Release(number));
+        self.pass(Request::Release(number));
+    }
+
+    fn pass(&self, request: Request) {
+        #[cfg(test)]
+        if let Some(inline) = &self.inline {
+            return inline.serve(Some(request));
+        }
+        // Without the thread nobody does anything; the next start does.
+        let _ = self.requests.send(request);
     }
 
     /// Why the journal fails at present; none if it doesn't.
@@ -183,11 +198,11 @@ impl JournalHandle {
     /// Whether a new segment should be tried now: at once after a failure, then every ten seconds.
     pub fn wants_segment(&self) -> bool {
         let progress = self.shared.progress();
-        progress.failing.is_some() && progress.retry_at.is_none_or(|at| at <= Instant::now())
+        progress.failing.is_some() && progress.retry_at.is_none_or(|at| at <= instant())
     }
 
     fn room_for(&self, bytes: u64) -> Result<(), JournalError> {
-        let until = Instant::now() + PATIENCE;
+        let until = instant() + PATIENCE;
         let mut progress = self.shared.progress();
         loop {
             if let Some(error) = &progress.failing {
@@ -204,6 +219,12 @@ impl JournalHandle {
     fn send(&self, request: impl FnOnce(u64) -> Request) -> Result<u64, JournalError> {
         let mut sent = self.shared.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let lsn = *sent + 1;
+        #[cfg(test)]
+        if let Some(inline) = &self.inline {
+            *sent = lsn;
+            inline.serve(Some(request(lsn)));
+            return Ok(lsn);
+        }
         match self.requests.send_timeout(request(lsn), PATIENCE) {
             Ok(()) => {
                 *sent = lsn;
@@ -232,7 +253,7 @@ fn ended() -> JournalError {
 /// The running thread.
 pub(super) struct Running {
     pub(super) handle: JournalHandle,
-    thread: JoinHandle<SegmentLog>,
+    pub(super) thread: JoinHandle<SegmentLog>,
 }
 
 impl Running {
@@ -243,7 +264,7 @@ impl Running {
         telemetry: Arc<Telemetry>,
     ) -> io::Result<Running> {
         let (requests, receiver) = bounded(QUEUE);
-        let retry_at = failing.as_ref().map(|_| Instant::now() + RETRY_AFTER);
+        let retry_at = failing.as_ref().map(|_| instant() + RETRY_AFTER);
         let progress = Progress { failing, retry_at, ..Progress::default() };
         let shared = Arc::new(Shared {
             sent: Mutex::new(0),
@@ -261,19 +282,29 @@ impl Running {
             tried: None,
             refilled: None,
         };
+        let handle = JournalHandle {
+            requests,
+            shared,
+            #[cfg(test)]
+            inline: None,
+        };
+        #[cfg(test)]
+        if super::inline::is_inline() {
+            return Ok(super::inline::Inline::running(handle, writer, receiver));
+        }
         let work = move || writer.run(&receiver);
         let thread = std::thread::Builder::new().name("ebbd-journal".to_owned()).spawn(work)?;
-        Ok(Running { handle: JournalHandle { requests, shared }, thread })
+        Ok(Running { handle, thread })
     }
 
     /// Ends the thread once everything that was handed over is durable, or has failed.
     pub(super) fn stop(self) -> io::Result<SegmentLog> {
-        let _ = self.handle.requests.send(Request::Stop);
+        self.handle.pass(Request::Stop);
         self.thread.join().map_err(|_| io::Error::other("the journal's thread had ended by a panic"))
     }
 }
 
-struct Writer {
+pub(super) struct Writer {
     log: SegmentLog,
     recorder: LatencyRecorder,
     shared: Arc<Shared>,
@@ -290,21 +321,36 @@ impl Writer {
     fn run(mut self, requests: &Receiver<Request>) -> SegmentLog {
         self.show();
         loop {
-            let patience = self.due.map_or(LOOK_EVERY, |due| due.saturating_duration_since(Instant::now()));
-            let stopped = match requests.recv_timeout(patience.min(LOOK_EVERY)) {
-                Ok(first) => self.group(first, requests),
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => true,
-            };
-            if stopped {
-                self.due = self.due.map(|_| Instant::now());
+            let patience = self.due.map_or(LOOK_EVERY, |due| due.saturating_duration_since(instant()));
+            if self.turn(requests.recv_timeout(patience.min(LOOK_EVERY)), requests) {
+                return self.into_log();
             }
-            self.flush();
-            if stopped {
-                return self.log;
-            }
+        }
+    }
+
+    /// Does what came, and what is due; says whether that was the end.
+    pub(super) fn turn(
+        &mut self,
+        next: Result<Request, RecvTimeoutError>,
+        requests: &Receiver<Request>,
+    ) -> bool {
+        let stopped = match next {
+            Ok(first) => self.group(first, requests),
+            Err(RecvTimeoutError::Timeout) => false,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        if stopped {
+            self.due = self.due.map(|_| instant());
+        }
+        self.flush();
+        if !stopped {
             self.look_round();
         }
+        stopped
+    }
+
+    pub(super) fn into_log(self) -> SegmentLog {
+        self.log
     }
 
     /// Takes up what waits; says whether the end has come.
@@ -338,14 +384,14 @@ impl Writer {
         }
         counters.frames.add(frames.len() as u64);
         self.log.take(frames);
-        let due = Instant::now() + sync.within();
+        let due = instant() + sync.within();
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
     /// Writes what was taken up, and syncs it if that is due.
     fn flush(&mut self) {
         let Some(due) = self.due.filter(|_| self.log.is_open()) else { return };
-        let begun = Instant::now();
+        let begun = instant();
         let mut done = self.log.write();
         if done.is_ok() && due <= begun {
             done = self.log.sync();
@@ -357,7 +403,7 @@ impl Writer {
             }
         }
         if let Err(error) = done {
-            let rested = self.tried.is_none_or(|at| at.elapsed() >= RETRY_AFTER);
+            let rested = self.tried.is_none_or(|at| instant().duration_since(at) >= RETRY_AFTER);
             self.fail(&error, if rested { Duration::ZERO } else { RETRY_AFTER });
         }
         self.show();
@@ -365,7 +411,7 @@ impl Writer {
 
     fn begin(&mut self, lsn: u64, frames: &[NewFrame]) -> Result<u64, JournalError> {
         self.taken = lsn;
-        self.tried = Some(Instant::now());
+        self.tried = Some(instant());
         let begun = self.log.begin(frames);
         if begun.is_ok() || !self.log.is_open() {
             self.due = None;
@@ -398,7 +444,7 @@ impl Writer {
         tracing::error!("the journal cannot be written: {error}");
         self.shared.change(|progress| {
             progress.failing = Some(error.to_string());
-            progress.retry_at = Some(Instant::now() + retry_after);
+            progress.retry_at = Some(instant() + retry_after);
         });
     }
 
@@ -412,8 +458,8 @@ impl Writer {
 
     fn look_round(&mut self) {
         self.recorder.hand_over();
-        if self.log.is_open() && self.refilled.is_none_or(|at| at.elapsed() >= REFILL_EVERY) {
-            self.refilled = Some(Instant::now());
+        if self.log.is_open() && self.refilled.is_none_or(|at| instant().duration_since(at) >= REFILL_EVERY) {
+            self.refilled = Some(instant());
             self.log.refill_reserve();
         }
     }

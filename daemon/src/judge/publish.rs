@@ -7,6 +7,7 @@ use std::time::Duration;
 use ebbd_core::alarm::AlarmRecord;
 
 use crate::journal::{FrameKind, JournalHandle, NewFrame, Sync};
+use crate::sys::{Mutant, is_made};
 
 /// A record waits this long to be durable; then it goes out and says that it is not.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,8 +63,11 @@ impl Publisher {
         let frames = bodies.iter().map(|body| (FrameKind::Alarm, body.clone())).collect();
         self.remember(bodies.into_iter());
         // What the record is about, its commit, stands before it in the journal.
-        let appended = self.journal.append(frames, Sync::Now);
-        let durable = appended.and_then(|lsn| self.journal.wait(lsn, PATIENCE));
+        let appended =
+            self.journal.append(frames, if is_made(Mutant::AlarmEarly) { Sync::No } else { Sync::Now });
+        let is_waited_for = !is_made(Mutant::AlarmEarly);
+        let durable =
+            appended.and_then(|lsn| if is_waited_for { self.journal.wait(lsn, PATIENCE) } else { Ok(()) });
         if let Err(error) = &durable {
             tracing::error!("records go out as not durable: {error}");
         }

@@ -101,7 +101,8 @@ impl JudgeThread {
         outcome.rows.into_iter().for_each(|rows| self.to_store(rows));
     }
 
-    fn publish(&mut self, mut records: Vec<AlarmRecord>) {
+    /// Sends records out and to the store.
+    pub(crate) fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
             self.publisher.records(&mut records);
             self.view.told(self.judge.open_alarms(), records.len());

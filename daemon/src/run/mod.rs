@@ -11,6 +11,8 @@ mod lock;
 mod outlets;
 mod recover;
 mod rejections;
+#[cfg(test)]
+mod simulated;
 mod stages;
 mod status;
 mod troubles;

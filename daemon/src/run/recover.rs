@@ -24,6 +24,7 @@ use crate::judge::{JudgeInput, JudgeReplay};
 use crate::service::ServiceManager;
 use crate::source::{FileBook, FileNote, MOST_IDS, Position, Read, ReadBook, Sender, Senders, Spoken};
 use crate::store::{Batch, Pending, Roll, RollState, StoreMessage};
+use crate::sys::{Mutant, is_made};
 
 /// The service manager is told how far it is after this many frames …
 const TELL_EVERY: u64 = 256;
@@ -286,7 +287,7 @@ impl<'a> Replay<'a> {
             self.rolls.assigned = self.rolls.assigned.max(roll.roll);
             self.rolls.done = roll;
             self.rolling = None;
-            self.rows.retain(|(commit, _)| *commit > roll.through);
+            self.rows.retain(|(commit, _)| *commit > roll.through || is_made(Mutant::RolledAgain));
         }
     }
 

@@ -211,24 +211,9 @@ impl Stages<'_> {
         judge: Sender<JudgeMessage>,
         around: Around<'_>,
     ) -> Result<Pipeline, StartError> {
-        let config = self.config;
-        let specs = config.source_specs();
         let (reads, crashes) = self.reads(&state);
         let Recovered { aggregator, ran_until, files, senders, .. } = state;
-        let (deltas, answers) = bounded(config.lanes * 2);
-        let queues: Vec<Arc<LaneQueue>> =
-            (0..config.lanes).map(|_| Arc::new(LaneQueue::new(LANE_BLOCKS))).collect();
-        for (index, queue) in queues.iter().enumerate() {
-            let lane = u16::try_from(index).unwrap_or(u16::MAX);
-            let counter = LaneCounter::new(
-                lane,
-                Arc::clone(&config.streams),
-                Arc::clone(&specs),
-                config.limits.core,
-                aggregator.seed(),
-            );
-            trying("starting a lane", spawn_lane(index, counter, Arc::clone(queue), deltas.clone()))?;
-        }
+        let (queues, lanes) = self.lanes(aggregator.seed())?;
         let intake = self.intake(&queues, reads);
         intake.desk.restore(senders);
         let desk = Arc::clone(&intake.desk);
@@ -238,11 +223,46 @@ impl Stages<'_> {
         let Around { inherited, sources, requests } = around;
         let sources = self.sources(&intake, &files, inherited, sources)?;
         let feeds = sources.iter().map(|source| self.feed(source)).collect();
-        let committer = Committer {
+        let feeds = SourceFeeds::new(feeds, intake.conns, intake.desk);
+        let orders = ran_until.map(Order::Resumed).into_iter().chain(crashes).collect();
+        let committer = self.committer((aggregator, orders), lanes, feeds, judge, log);
+        let stop = Arc::new(AtomicBool::new(false));
+        let committer =
+            trying("starting the committer", commit::spawn(committer, requests, Arc::clone(&stop)))?;
+        Ok(Pipeline { sources, committer, stop })
+    }
+
+    /// The lanes' queues, and the lanes as the committer sees them.
+    pub(super) fn lanes(&self, seed: u64) -> Result<(Vec<Arc<LaneQueue>>, Lanes), StartError> {
+        let config = self.config;
+        let (deltas, answers) = bounded(config.lanes * 2);
+        let queues: Vec<Arc<LaneQueue>> =
+            (0..config.lanes).map(|_| Arc::new(LaneQueue::new(LANE_BLOCKS))).collect();
+        for (index, queue) in queues.iter().enumerate() {
+            let lane = u16::try_from(index).unwrap_or(u16::MAX);
+            let (streams, specs) = (Arc::clone(&config.streams), config.source_specs());
+            let counter = LaneCounter::new(lane, streams, specs, config.limits.core, seed);
+            trying("starting a lane", spawn_lane(index, counter, Arc::clone(queue), deltas.clone()))?;
+        }
+        let lanes = Lanes::new(queues.clone(), answers);
+        Ok((queues, lanes))
+    }
+
+    /// The committer of a run that goes on with `counts`: an aggregator, and what it is told first.
+    pub(super) fn committer(
+        &self,
+        counts: (Aggregator, Vec<Order>),
+        lanes: Lanes,
+        feeds: SourceFeeds,
+        judge: Sender<JudgeMessage>,
+        log: CommitLog,
+    ) -> Committer {
+        let (config, (aggregator, orders)) = (self.config, counts);
+        Committer {
             aggregator,
-            lanes: Lanes::new(queues, answers),
-            feeds: SourceFeeds::new(feeds, intake.conns, intake.desk),
-            orders: ran_until.map(Order::Resumed).into_iter().chain(crashes).map(|o| (o, None)).collect(),
+            lanes,
+            feeds,
+            orders: orders.into_iter().map(|order| (order, None)).collect(),
             judge,
             log,
             clock: Arc::clone(self.clock),
@@ -252,11 +272,7 @@ impl Stages<'_> {
             revise_every_us: config.parquet.roll_us.min(REVISE_AT_LEAST_US),
             view: Arc::clone(self.view) as Arc<dyn commit::CommitView>,
             revised_at: self.clock.now(),
-        };
-        let stop = Arc::new(AtomicBool::new(false));
-        let committer =
-            trying("starting the committer", commit::spawn(committer, requests, Arc::clone(&stop)))?;
-        Ok(Pipeline { sources, committer, stop })
+        }
     }
 
     /// The tallies of what is read, and what an earlier run read and lost. Without them everything goes on,
@@ -277,7 +293,7 @@ impl Stages<'_> {
         (tallies, lost.crashes.into_iter().map(Order::Crash).collect())
     }
 
-    fn intake(&self, queues: &[Arc<LaneQueue>], reads: ReadTallies) -> Intake {
+    pub(super) fn intake(&self, queues: &[Arc<LaneQueue>], reads: ReadTallies) -> Intake {
         let config = self.config;
         let ReceiveBuffers { count, bytes } = config.receive_buffers();
         Intake {
@@ -353,6 +369,10 @@ pub fn judge_context(config: &Config) -> JudgeContext {
 
 /// A seed that nobody outside can foresee.
 pub(super) fn seed() -> u64 {
+    #[cfg(test)]
+    if crate::journal::is_inline() {
+        return 7;
+    }
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())
 }

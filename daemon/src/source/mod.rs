@@ -22,6 +22,8 @@ mod quarrels;
 mod reads;
 mod running;
 mod senders;
+#[cfg(test)]
+mod simulated;
 mod slots;
 mod socket_path;
 mod stdin;
@@ -49,6 +51,8 @@ pub use file::{FileBook, FileNote, Position};
 pub use left::{Conversation, Ending, Left};
 pub use reads::{EarlierRun, Lost, Read, ReadBook, ReadTallies};
 pub use senders::{Numbered, Sender, Senders, Spoken};
+#[cfg(test)]
+pub(crate) use simulated::SimulatedSource;
 pub use tally::{SourceCounters, SourceTold};
 
 use crate::config::{SourceConfig, SourceKind};

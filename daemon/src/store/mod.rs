@@ -11,4 +11,6 @@ mod writer;
 pub use pending::{JudgedRow, Pending};
 pub use place::{DAEMON, Place, STAGE, StagedFile, StoreError, WRITER, clean_stage};
 pub use rolls::{Batch, Roll, RollState, Rolls};
+#[cfg(test)]
+pub(crate) use writer::Writer;
 pub use writer::{Store, StoreCounters, StoreMessage, spawn, write_at_once};

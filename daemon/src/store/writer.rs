@@ -22,7 +22,7 @@ use super::pending::{JudgedRow, Pending, StreamDate};
 use super::place::{DAEMON, Place, StagedFile, StoreError, WRITER};
 use super::rolls::{Batch, Roll, Rolls};
 use crate::journal::{FrameKind, JournalError, JournalHandle, Sync};
-use crate::sys::Clock;
+use crate::sys::{Clock, Mutant, instant, is_made};
 
 /// Messages that may wait for the writer before the sender does.
 const QUEUE: usize = 4_096;
@@ -137,7 +137,7 @@ struct Press {
     sequence: u64,
 }
 
-struct Writer {
+pub(crate) struct Writer {
     press: Press,
     clock: Arc<dyn Clock>,
     journal: JournalHandle,
@@ -152,7 +152,12 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(store: Store, clock: Arc<dyn Clock>, journal: JournalHandle, backlog: Vec<Batch>) -> Writer {
+    pub(crate) fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        journal: JournalHandle,
+        backlog: Vec<Batch>,
+    ) -> Writer {
         let through = backlog.last().map_or(0, |batch| batch.roll.through);
         let batches = VecDeque::from(backlog);
         let (press, pending) = (Press { store, sequence: 0 }, Pending::default());
@@ -161,9 +166,7 @@ impl Writer {
 
     fn run(mut self, receiver: &Receiver<StoreMessage>) -> bool {
         loop {
-            if !self.is_resting() {
-                self.roll(false);
-            }
+            self.turn();
             match receiver.recv_timeout(LOOK_EVERY) {
                 Ok(message) => self.accept(message),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -172,8 +175,15 @@ impl Writer {
         }
     }
 
+    /// Writes what is being rolled, if it may be tried.
+    pub(crate) fn turn(&mut self) {
+        if !self.is_resting() {
+            self.roll(false);
+        }
+    }
+
     fn is_resting(&self) -> bool {
-        self.rest_until.is_some_and(|until| Instant::now() < until)
+        self.rest_until.is_some_and(|until| instant() < until)
     }
 
     fn is_due(&self) -> bool {
@@ -183,7 +193,7 @@ impl Writer {
         is_full || self.pending.oldest().is_some_and(is_old)
     }
 
-    fn accept(&mut self, message: StoreMessage) {
+    pub(crate) fn accept(&mut self, message: StoreMessage) {
         if let StoreMessage::Through(commit) = message {
             self.through = commit;
             if self.batches.is_empty() && (self.press.store.rolls.take_hurry() || self.is_due()) {
@@ -205,7 +215,7 @@ impl Writer {
     }
 
     /// At the end: a few attempts, then say what could not be written.
-    fn finish(&mut self) -> bool {
+    pub(crate) fn finish(&mut self) -> bool {
         self.freeze();
         for attempt in 0..3 {
             if self.roll(true) {
@@ -221,7 +231,7 @@ impl Writer {
     /// than that the journal knows.
     fn roll(&mut self, is_last: bool) -> bool {
         while let Some(batch) = self.batches.front_mut() {
-            if !self.is_noted {
+            if !self.is_noted && !is_made(Mutant::RollUnnoted) {
                 let noted = note(&self.journal, FrameKind::Rolling, batch.roll, Sync::Now);
                 let durable = noted.and_then(|lsn| self.journal.wait(lsn, PATIENCE));
                 if let (Err(error), false) = (durable, is_last) {
@@ -251,7 +261,7 @@ impl Writer {
         counters.ended(Some(error.to_string()));
         counters.failures.fetch_add(1, Ordering::Relaxed);
         tracing::error!("cannot write Parquet, will try again: {error}");
-        self.rest_until = Some(Instant::now() + RETRY_AFTER);
+        self.rest_until = Some(instant() + RETRY_AFTER);
     }
 }
 
@@ -281,7 +291,10 @@ impl Press {
         time: TimeUs,
         write: impl FnOnce(&Store, &Footer, &mut StagedFile) -> Result<Written, ColumnsError>,
     ) -> Result<(), StoreError> {
-        let name = format!("{:08}", self.sequence);
+        let mut name = format!("{:08}", self.sequence);
+        if is_made(Mutant::RollTwice) {
+            name += &format!("{:?}", std::time::SystemTime::now()).replace(|c: char| !c.is_ascii_digit(), "");
+        }
         match self.named(dataset, stream, time, &name, false, write) {
             Err(error) if error.is_there_already() => self.store.place.keep(dataset, stream, time),
             done => done,

@@ -38,6 +38,8 @@ struct State {
     dirs: BTreeSet<PathBuf>,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    /// From this call on the process that calls is dead: nothing has an effect.
+    dead_from: Option<u64>,
     read_only: bool,
     capacity: Option<u64>,
 }
@@ -115,7 +117,14 @@ impl State {
     /// Every call that could fail passes here.
     fn call(&mut self) -> Result<(), Fault> {
         self.calls += 1;
+        if self.is_dead() {
+            return Err(Fault::Broken);
+        }
         self.faults.remove(&self.calls).map_or(Ok(()), Err)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead_from.is_some_and(|from| from <= self.calls)
     }
 
     fn change(&mut self) -> io::Result<()> {
@@ -181,6 +190,24 @@ impl FaultDisk {
         self.state().faults.clear();
     }
 
+    /// The process that calls dies in the middle of the `call`th call from the beginning: that one and all
+    /// later ones fail and change nothing, but for a write that was cut short. [`FaultDisk::revive`] ends it.
+    pub fn die_at(&self, call: u64) {
+        self.state().dead_from = Some(call);
+    }
+
+    /// Whether the process that calls has died.
+    pub fn is_dead(&self) -> bool {
+        self.state().is_dead()
+    }
+
+    /// Another process calls from now on.
+    pub fn revive(&self) {
+        let mut state = self.state();
+        state.dead_from = None;
+        state.faults.clear();
+    }
+
     /// From now on nothing can be changed, or it can again.
     pub fn set_read_only(&self, read_only: bool) {
         self.state().read_only = read_only;
@@ -208,6 +235,7 @@ impl FaultDisk {
         state.files.iter_mut().for_each(|file| file.crash(chance));
         (state.names, state.durable_names) = (names.clone(), names);
         state.faults.clear();
+        state.dead_from = None;
     }
 }
 
@@ -307,6 +335,9 @@ impl OpenFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut state = self.disk.state();
         let done = state.change();
+        if state.is_dead() {
+            return done;
+        }
         let content = &mut state.files[self.file];
         match &done {
             Ok(()) => content.sync(),
@@ -321,6 +352,7 @@ impl Write for OpenFile {
         let mut state = self.disk.state();
         let room = match state.call() {
             Err(Fault::Full) => (bytes.len() / 2) as u64,
+            Err(_) if state.dead_from == Some(state.calls) => (bytes.len() / 2) as u64,
             Err(fault) => return Err(error(fault)),
             Ok(()) if state.read_only => return Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)),
             Ok(()) => state.free_bytes(),

@@ -11,8 +11,12 @@ mod descriptors;
 mod disk;
 mod fault_disk;
 mod meminfo;
+mod mutant;
+mod passing;
 mod pause;
 mod peer;
+#[cfg(test)]
+mod results;
 mod slot_file;
 mod wake;
 
@@ -25,7 +29,15 @@ pub use descriptors::raise_descriptors;
 pub use disk::{Disk, DiskFile, RealDisk};
 pub use fault_disk::{Fault, FaultDisk};
 pub use meminfo::socket_drops;
+#[cfg(test)]
+pub(crate) use mutant::make_mutant;
+pub(crate) use mutant::{Mutant, is_made};
+pub(crate) use passing::instant;
+#[cfg(test)]
+pub(crate) use passing::stop_time;
 pub use pause::{Pause, PauseWatch};
 pub use peer::{Peer, peer_credentials, peer_groups};
+#[cfg(test)]
+pub(crate) use results::result;
 pub use slot_file::{Slot, SlotFile, Slots, WORDS, Words};
 pub use wake::Wake;

@@ -4,10 +4,9 @@
 use std::path::Path;
 
 use super::super::log::{NewFrame, SegmentLog};
-use super::super::mutant::{self, Mutant};
 use super::super::{About, FrameKind, Recovered, recover};
 use super::{DIR, on};
-use crate::sys::{Fault, FaultDisk};
+use crate::sys::{Fault, FaultDisk, Mutant, make_mutant, result};
 
 /// Items that are appended are numbers; the state is how many there are.
 struct Life {
@@ -160,14 +159,17 @@ fn whatever_was_told_durable_is_recovered() {
             assert!(lived.is_ok(), "seed {seed}, faults {faults}: {lived:?}");
         }
     }
+    result("lives of the journal", "all", "3000");
 }
 
 #[test]
 fn every_mistake_is_noticed() {
     for mistake in [Mutant::NoSync, Mutant::UnlinkEarly, Mutant::RetrySync, Mutant::RotateUnsynced] {
-        mutant::make(Some(mistake));
+        make_mutant(Some(mistake));
         let noticed = (0..1_500).find(|seed| live(*seed, mistake == Mutant::RetrySync).is_err());
-        mutant::make(None);
+        make_mutant(None);
         assert!(noticed.is_some(), "{mistake:?} survives");
+        let by = format!("lives of the journal, seed {}", noticed.unwrap_or_default());
+        result("mutant", &format!("{mistake:?} in the journal"), &by);
     }
 }

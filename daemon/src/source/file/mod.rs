@@ -16,6 +16,8 @@ mod book;
 mod followed;
 mod identity;
 mod search;
+#[cfg(test)]
+mod simulated;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -39,6 +41,8 @@ use identity::FileId;
 pub(crate) use identity::FileTrack;
 pub use identity::Position;
 use search::{Found, Search};
+#[cfg(test)]
+pub(crate) use simulated::SimulatedFiles;
 
 /// How a file source goes about its work.
 #[derive(Clone, Copy, Debug)]
