@@ -35,6 +35,9 @@ tail -n 3 "$log"
 step "tests"
 cargo test --profile ci --workspace
 
+step "docs/reliability.md: what the tests of reliability came to"
+.venv/bin/python tests/python/reliability.py
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --workspace --no-deps
 
