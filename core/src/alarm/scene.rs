@@ -1,5 +1,6 @@
 //! One sealed minute as the book looks at it, and the last minutes of every watched slice.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,9 @@ pub(super) struct Scene<'a> {
     pub(super) now: TimeUs,
     pub(super) recent: &'a Recent,
     pub(super) marks: &'a Marks,
-    rows: BTreeMap<&'a Slice, &'a SliceVerdict>,
+    rows: &'a [SliceRow],
+    /// The rows by slice, once somebody asks: in most minutes nothing falls and nobody does.
+    by_slice: OnceCell<BTreeMap<&'a Slice, &'a SliceVerdict>>,
 }
 
 impl<'a> Scene<'a> {
@@ -42,8 +45,7 @@ impl<'a> Scene<'a> {
         now: TimeUs,
         (recent, marks): (&'a Recent, &'a Marks),
     ) -> Scene<'a> {
-        let rows = rows.iter().map(|row| (&row.slice, &row.verdict)).collect();
-        Scene { spec, sealed, now, recent, marks, rows }
+        Scene { spec, sealed, now, recent, marks, rows, by_slice: OnceCell::new() }
     }
 
     pub(super) fn minute(&self) -> Minute {
@@ -55,12 +57,19 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn verdict(&self, slice: &Slice) -> Option<&'a SliceVerdict> {
-        self.rows.get(slice).copied()
+        if slice.is_whole() {
+            return self.rows.iter().find(|row| row.slice.is_whole()).map(|row| &row.verdict);
+        }
+        let sorted = || self.rows.iter().map(|row| (&row.slice, &row.verdict)).collect();
+        self.by_slice.get_or_init(sorted).get(slice).copied()
     }
 
     /// The slices whose verdict is `drop`, in canonical order.
     pub(super) fn drops(&self) -> impl Iterator<Item = (&'a Slice, &'a SliceVerdict)> {
-        self.rows.iter().filter(|(_, verdict)| verdict.verdict == Verdict::Drop).map(|(s, v)| (*s, *v))
+        let drops = self.rows.iter().filter(|row| row.verdict.verdict == Verdict::Drop);
+        let mut drops: Vec<_> = drops.map(|row| (&row.slice, &row.verdict)).collect();
+        drops.sort_by_key(|(slice, _)| *slice);
+        drops.into_iter()
     }
 
     /// Events missing in this minute of `slice`.
