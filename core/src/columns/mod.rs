@@ -41,8 +41,8 @@ pub use ledger_read::{LedgerRow, read_ledger};
 pub use marks::write_marks;
 pub use marks_read::read_marks;
 pub use minute_table::{
-    MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableProblems, TableRow, read_table_csv,
-    read_table_parquet, table_columns_csv, table_spec,
+    MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableFile, TableProblems, TableRow, TableStream,
+    is_streamable, read_table_csv, read_table_parquet, stream_table, table_columns_csv, table_spec,
 };
 pub use minutes::write_minutes;
 pub use minutes_read::{FileMinute, MinutesReader, read_minutes};

@@ -79,7 +79,7 @@ struct Lines<'s> {
     spec: &'s StreamSpec,
     plan: &'s Plan,
     fixed: Vec<Option<u32>>,
-    gather: Gather<'s>,
+    gather: Gather,
 }
 
 impl Lines<'_> {
@@ -100,13 +100,13 @@ impl Lines<'_> {
         let mut codes = Vec::with_capacity(self.fixed.len() + self.plan.sums.len());
         for (source, fixed) in self.plan.dimensions.iter().zip(&self.fixed) {
             codes.push(match (source, fixed) {
-                (Source::Column(at), None) => self.gather.words.code(field(record, *at)?),
+                (Source::Column(at), None) => self.gather.book.words.code(field(record, *at)?),
                 (_, fixed) => fixed.unwrap_or(0),
             });
         }
         for (_, currency) in &self.plan.sums {
             let word = currency.map(|at| field(record, at)).transpose()?;
-            codes.push(word.map_or(0, |word| self.gather.words.code(word)));
+            codes.push(word.map_or(0, |word| self.gather.book.words.code(word)));
         }
         Ok(codes)
     }

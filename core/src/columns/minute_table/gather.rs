@@ -8,25 +8,91 @@ use super::{MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableProblems, Table
 use crate::columns::cells::Words;
 use crate::model::{Minute, Money, SeriesKey, StreamSpec};
 
-/// Collects the rows of a table.
-pub(super) struct Gather<'s> {
-    spec: &'s StreamSpec,
+/// The series of a table, each with a number.
+pub(super) struct SeriesBook {
+    spec: StreamSpec,
     pub(super) words: Words,
     known: HashMap<Box<[u32]>, u32>,
-    series: Vec<Arc<SeriesKey>>,
+    pub(super) series: Vec<Arc<SeriesKey>>,
+    /// The codes of each series, side by side.
+    codes: Vec<u32>,
+    /// Which series came behind each: tables have the same series minute by minute.
+    follows: Vec<u32>,
+    last: usize,
+}
+
+impl SeriesBook {
+    pub(super) fn new(spec: &StreamSpec) -> SeriesBook {
+        SeriesBook {
+            spec: spec.clone(),
+            words: Words::new(),
+            known: HashMap::new(),
+            series: Vec::new(),
+            codes: Vec::new(),
+            follows: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// The number of the series with these codes, of the dimensions, then of the currencies.
+    pub(super) fn number(&mut self, codes: &[u32]) -> u32 {
+        if let Some(&guess) = self.follows.get(self.last)
+            && self.codes[guess as usize * codes.len()..][..codes.len()] == *codes
+        {
+            self.last = guess as usize;
+            return guess;
+        }
+        let number = match self.known.get(codes) {
+            Some(&number) => number,
+            None => self.add(codes),
+        };
+        self.follows[self.last] = number;
+        self.last = number as usize;
+        number
+    }
+
+    /// The key of the series with these codes.
+    pub(super) fn key(&mut self, codes: &[u32]) -> &Arc<SeriesKey> {
+        let number = self.number(codes);
+        &self.series[number as usize]
+    }
+
+    fn add(&mut self, codes: &[u32]) -> u32 {
+        let (dimensions, currencies) = codes.split_at(self.spec.dimensions.len());
+        let texts = |codes: &[u32]| codes.iter().map(|&c| self.words.word(c).clone()).collect::<Box<[_]>>();
+        let dimensions = texts(dimensions);
+        let watched = self.spec.watched.admits(&dimensions);
+        let number =
+            u32::try_from(self.series.len()).expect("a table has fewer series than words fit in memory");
+        self.series.push(Arc::new(SeriesKey { dimensions, currencies: texts(currencies), watched }));
+        self.codes.extend_from_slice(codes);
+        self.follows.push(number);
+        self.known.insert(codes.into(), number);
+        number
+    }
+}
+
+/// Collects the rows of a table.
+pub(super) struct Gather {
+    pub(super) book: SeriesBook,
     rows: Vec<TableRow>,
 }
 
-impl<'s> Gather<'s> {
-    pub(super) fn new(spec: &'s StreamSpec) -> Gather<'s> {
-        Gather { spec, words: Words::new(), known: HashMap::new(), series: Vec::new(), rows: Vec::new() }
+impl Gather {
+    pub(super) fn new(spec: &StreamSpec) -> Gather {
+        Gather { book: SeriesBook::new(spec), rows: Vec::new() }
     }
 
     /// Word codes that are the same in every row, `None` where a column says.
     pub(super) fn fixed(&mut self, dimensions: &[Source]) -> Vec<Option<u32>> {
+        Gather::fixed_codes(&mut self.book.words, dimensions)
+    }
+
+    /// The same with words of one's own.
+    pub(super) fn fixed_codes(words: &mut Words, dimensions: &[Source]) -> Vec<Option<u32>> {
         let mut code = |source: &Source| match source {
             Source::Column(_) => None,
-            Source::Always(value) => Some(self.words.code(value)),
+            Source::Always(value) => Some(words.code(value)),
         };
         dimensions.iter().map(&mut code).collect()
     }
@@ -55,23 +121,9 @@ impl<'s> Gather<'s> {
         }
         let count = count.filter(|_| believed > 0.0);
         let completeness = if count.is_some() { believed } else { 0.0 };
-        let series = self.series(codes);
+        let series = self.book.number(codes);
         self.rows.push(TableRow { minute, series, count, completeness, sums });
         Ok(())
-    }
-
-    fn series(&mut self, codes: &[u32]) -> u32 {
-        if let Some(&series) = self.known.get(codes) {
-            return series;
-        }
-        let (dimensions, currencies) = codes.split_at(self.spec.dimensions.len());
-        let texts = |codes: &[u32]| codes.iter().map(|&c| self.words.word(c).clone()).collect::<Box<[_]>>();
-        let dimensions = texts(dimensions);
-        let watched = self.spec.watched.admits(&dimensions);
-        let series = u32::try_from(self.series.len()).expect("fewer series than rows, and those are capped");
-        self.series.push(Arc::new(SeriesKey { dimensions, currencies: texts(currencies), watched }));
-        self.known.insert(codes.into(), series);
-        series
     }
 
     /// The table.
@@ -79,7 +131,7 @@ impl<'s> Gather<'s> {
     /// # Errors
     /// A span that can't be meant.
     pub(super) fn finish(self, notes: Vec<String>) -> Result<MinuteTable, TableProblems> {
-        let (series, places) = sorted_series(self.series);
+        let (series, places) = sorted_series(self.book.series);
         let mut rows = self.rows;
         for row in &mut rows {
             row.series = places[row.series as usize];

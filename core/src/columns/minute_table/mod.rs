@@ -1,7 +1,7 @@
 //! Minute tables: counts per minute that a shop has in its own files, as CSV or Parquet.
 //!
 //! In: rows of `minute`, dimensions, `count`, perhaps `completeness` and sums. Out: a [`MinuteTable`],
-//! sorted and added up, and sealed minutes from it that tell zero from missing.
+//! sorted and added up, and sealed minutes from it that tell zero from missing; large ones minute by minute.
 //! Must not know: where a table comes from, what is judged.
 
 pub(super) mod comma;
@@ -9,6 +9,8 @@ mod gather;
 mod parquet;
 mod plan;
 mod seal;
+mod stream;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use crate::model::{Minute, Money, SeriesKey};
 pub use comma::{read_table_csv, table_columns_csv};
 pub use parquet::read_table_parquet;
 pub use plan::table_spec;
+pub use stream::{TableStream, is_streamable, stream_table};
+pub use write::TableFile;
 
 /// Most rows of a table: it is held in memory.
 pub const MAX_TABLE_ROWS: usize = 100_000_000;

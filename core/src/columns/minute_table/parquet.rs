@@ -7,9 +7,9 @@ use super::gather::Gather;
 use super::plan::{Plan, Source};
 use super::{MinuteTable, TableProblems};
 use crate::columns::ColumnsError;
-use crate::columns::cells::Cells;
+use crate::columns::cells::{Cells, Words};
 use crate::columns::reading::{Batches, read_footer};
-use crate::model::{Money, StreamSpec};
+use crate::model::{Money, StreamSpec, TimeUs};
 
 /// Reads a table for this stream.
 ///
@@ -36,7 +36,7 @@ pub fn read_table_parquet<R: ChunkReader + 'static>(
     Ok(gather.finish(plan.notes)?)
 }
 
-fn wanted(plan: &Plan) -> Vec<usize> {
+pub(super) fn wanted(plan: &Plan) -> Vec<usize> {
     let dimensions = plan.dimensions.iter().filter_map(|source| match source {
         Source::Column(at) => Some(*at),
         Source::Always(_) => None,
@@ -45,12 +45,12 @@ fn wanted(plan: &Plan) -> Vec<usize> {
     [plan.minute, plan.count].into_iter().chain(plan.completeness).chain(dimensions).chain(sums).collect()
 }
 
-struct Batch<'b> {
-    spec: &'b StreamSpec,
-    plan: &'b Plan,
-    columns: &'b [String],
-    batch: &'b RecordBatch,
-    first_row: u64,
+pub(super) struct Batch<'b> {
+    pub(super) spec: &'b StreamSpec,
+    pub(super) plan: &'b Plan,
+    pub(super) columns: &'b [String],
+    pub(super) batch: &'b RecordBatch,
+    pub(super) first_row: u64,
 }
 
 impl<'b> Batch<'b> {
@@ -60,11 +60,10 @@ impl<'b> Batch<'b> {
         Cells::of(self.batch, name, self.first_row).ok_or_else(lost)
     }
 
-    fn add(&self, fixed: &[Option<u32>], gather: &mut Gather<'_>) -> Result<(), ColumnsError> {
-        let times = self.cells(self.plan.minute)?.times()?;
-        let counts = self.cells(self.plan.count)?.wholes()?;
+    fn add(&self, fixed: &[Option<u32>], gather: &mut Gather) -> Result<(), ColumnsError> {
+        let (times, counts) = (self.times()?, self.counts()?);
         let completeness = self.plan.completeness.map(|at| self.cells(at)?.doubles()).transpose()?;
-        let words = self.words(gather)?;
+        let words = self.words(&mut gather.book.words)?;
         let amounts = self.amounts()?;
         for row in 0..self.batch.num_rows() {
             let line = self.first_row + row as u64 + 1;
@@ -87,18 +86,26 @@ impl<'b> Batch<'b> {
         Ok(())
     }
 
+    pub(super) fn times(&self) -> Result<Vec<Option<TimeUs>>, ColumnsError> {
+        self.cells(self.plan.minute)?.times()
+    }
+
+    pub(super) fn counts(&self) -> Result<Vec<Option<i64>>, ColumnsError> {
+        self.cells(self.plan.count)?.wholes()
+    }
+
     /// Codes per dimension, then per sum's currency; `None` where the table has no column.
-    fn words(&self, gather: &mut Gather<'_>) -> Result<Vec<Option<Vec<u32>>>, ColumnsError> {
+    pub(super) fn words(&self, words: &mut Words) -> Result<Vec<Option<Vec<u32>>>, ColumnsError> {
         let dimensions = self.plan.dimensions.iter().map(|source| match source {
             Source::Column(at) => Some(*at),
             Source::Always(_) => None,
         });
         let currencies = self.plan.sums.iter().map(|(_, currency)| *currency);
-        let column = |at: Option<usize>| at.map(|at| self.cells(at)?.words(&mut gather.words)).transpose();
+        let column = |at: Option<usize>| at.map(|at| self.cells(at)?.words(words)).transpose();
         dimensions.chain(currencies).map(column).collect()
     }
 
-    fn amounts(&self) -> Result<Vec<Option<Vec<Option<i64>>>>, ColumnsError> {
+    pub(super) fn amounts(&self) -> Result<Vec<Option<Vec<Option<i64>>>>, ColumnsError> {
         let sums = self.spec.sums.iter().zip(&self.plan.sums);
         sums.map(|(s, (at, _))| at.map(|at| self.cells(at)?.decimals(s.scale)).transpose()).collect()
     }

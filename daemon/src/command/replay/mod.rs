@@ -7,6 +7,8 @@ mod directory;
 mod json;
 mod past;
 mod round;
+mod save;
+mod saved_marks;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,9 @@ pub struct ReplayArgs {
     /// Say which alarms another configuration would add, drop or move
     #[arg(long, value_name = "OTHER.toml")]
     against: Option<PathBuf>,
+    /// Keep an alarm's past as a regression test: its id or number, and the directory
+    #[arg(long, num_args = 2, value_names = ["ID", "DIR"])]
+    save_incident: Option<Vec<String>>,
     /// The alarm records, one JSON object a line, and a summary as the last
     #[arg(long)]
     json: bool,
@@ -115,6 +120,10 @@ fn run_to(args: &ReplayArgs, out: &mut dyn Write) -> Result<i32, Failure> {
     let mut is_green = true;
     if let Some(findings) = told.findings.as_ref().filter(|_| expectations.is_some()) {
         is_green = findings.is_green();
+    }
+    if let Some([id, dir]) = args.save_incident.as_deref() {
+        save::save(&past, &told, id, Path::new(dir))?;
+        is_green &= save::is_found(Path::new(dir))?;
     }
     let other = args.against.as_deref().map(|file| other_round(&past, file, span)).transpose()?;
     let difference = other.as_ref().map(|other| differences(&told.stories, &other.stories));

@@ -253,3 +253,49 @@ fn what_cannot_be_replayed_is_said() {
         assert!(got == code && told.contains(words), "{arguments}: {got} {told}");
     }
 }
+
+#[test]
+fn a_saved_incident_is_a_regression_test() {
+    let past = Past::new();
+    let (code, told) = past.replay("@/counts.csv --json --save-incident 1 @/kept");
+    assert_eq!(code, OK, "{told}");
+    let (code, told) = past.bare("@/kept --json --expect @/kept/expect.toml");
+    assert_eq!(code, OK, "{told}");
+    let all = lines(&told);
+    assert_eq!(all.last().unwrap()["found"], 1);
+    // The same stream, the same minutes, the same alarm.
+    let (_, first) = past.replay("@/counts.csv --json");
+    let same = |key: &str| assert_eq!(all[0][key], lines(&first)[0][key], "{key}");
+    ["id", "onset", "observed", "expected", "evidence", "slice", "text"].into_iter().for_each(same);
+    assert_eq!(past.replay("@/counts.csv --save-incident 9 @/none").0, USAGE);
+    // What was worse then is missed now: the test is red.
+    let config = std::fs::read_to_string(past.path("kept/ebbd.toml")).unwrap();
+    past.write("kept/ebbd.toml", &config.replace("min_loss = 5.0", "min_loss = 1000000.0"));
+    assert_eq!(past.bare("@/kept --expect @/kept/expect.toml").0, NO);
+}
+
+#[test]
+fn unsorted_and_incomplete_tables_are_judged_like_sorted_ones() {
+    let past = Past::new();
+    let text = std::fs::read_to_string(past.path("counts.csv")).unwrap();
+    let (head, rest) = text.split_once('\n').unwrap();
+    let turned: Vec<&str> = rest.lines().rev().collect();
+    past.write("turned.csv", &format!("{head}\n{}\n", turned.join("\n")));
+    let (_, told) = past.replay("@/turned.csv --json");
+    assert_eq!(told, past.replay("@/counts.parquet --json").1);
+    // A minute without rows, and rows without counts, are missing data.
+    let at = |text: &str, minute: i32| text.starts_with(&BEGIN.plus(minute).to_string());
+    let empty = |line: &str| {
+        let (front, _) = line.rsplit_once(',').unwrap();
+        let (front, _) = front.rsplit_once(',').unwrap();
+        format!("{front},,x")
+    };
+    let holes: Vec<String> = rest
+        .lines()
+        .filter(|line| !at(line, 5))
+        .map(|line| if at(line, 7) { empty(line) } else { line.to_owned() })
+        .collect();
+    past.write("holes.csv", &format!("{head}\n{}\n", holes.join("\n")));
+    let (code, told) = past.replay("@/holes.csv --json");
+    assert_eq!((code, &lines(&told).last().unwrap()["no_data"]), (OK, &2.into()), "{told}");
+}
