@@ -134,11 +134,15 @@ fn a_drop_that_exceeds_what_is_missing_is_still_a_drop() {
     assert_ne!(verdict, Verdict::Incomplete);
     let before = evidence(&judged);
     assert!(before > 3.0, "what is missing beyond that is evidence at once: {before}");
-    let mut minutes = (0..5).map(|_| shop.minute(0.1, None));
-    let judged = minutes.find(|judged| whole(judged).0 == Verdict::Drop).expect("a drop within minutes");
-    assert!(evidence(&judged) > before);
-    let record = judged.records.first().expect("it is told");
+    let outage: Vec<JudgedMinute> = (0..5).map(|_| shop.minute(0.1, None)).collect();
+    let drop = outage.iter().position(|judged| whole(judged).0 == Verdict::Drop);
+    assert!(drop.is_some_and(|at| at < 4), "a drop within minutes: {drop:?}");
+    let record = outage.iter().flat_map(|judged| &judged.records).next().expect("it is told");
     assert_eq!(record.state, State::Firing);
     let onset = record.onset.as_ref().expect("it is known");
-    assert_eq!(onset[1], begun.to_string(), "the minute of the crash is part of it");
+    let minute = begun.to_string();
+    assert!(
+        onset[0] <= minute && minute <= onset[2],
+        "it may have begun with the crash: {onset:?}, {minute}"
+    );
 }
