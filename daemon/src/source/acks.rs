@@ -21,7 +21,7 @@ use ebbd_core::model::{ConnId, Reason, SourceId, TimeUs};
 use super::ack_counters::AckCounters;
 use super::quarrels::Quarrels;
 use super::senders::{Moved, Numbered, Sender, Senders, Spoken};
-use crate::sys::{Mutant, Wake, is_made};
+use crate::sys::Wake;
 
 /// Names that are remembered at most.
 pub const MOST_IDS: usize = 4096;
@@ -355,8 +355,7 @@ impl Inner {
     fn grant(&mut self, at: TimeUs, acks: &mut Acks) {
         let holders = &self.holders;
         let is_free = |_: &ConnId, claim: &mut Claim| {
-            is_made(Mutant::GrantUndrained)
-                || claim.greeting.id.as_ref().is_none_or(|id| !holders.contains_key(id))
+            claim.greeting.id.as_ref().is_none_or(|id| !holders.contains_key(id))
         };
         let ready: Vec<(ConnId, Claim)> = self.waiting.extract_if(.., is_free).collect();
         for (conn, Claim { source, greeting: Greeting { id, from }, address, reached, .. }) in ready {

@@ -231,7 +231,7 @@ impl Writer {
     /// than that the journal knows.
     fn roll(&mut self, is_last: bool) -> bool {
         while let Some(batch) = self.batches.front_mut() {
-            if !self.is_noted && !is_made(Mutant::RollUnnoted) {
+            if !self.is_noted {
                 let noted = note(&self.journal, FrameKind::Rolling, batch.roll, Sync::Now);
                 let durable = noted.and_then(|lsn| self.journal.wait(lsn, PATIENCE));
                 if let (Err(error), false) = (durable, is_last) {

@@ -18,8 +18,6 @@ pub enum Mutant {
     AckEarly,
     /// A record is sent as durable before its frame is.
     AlarmEarly,
-    /// Files appear before the journal knows of their roll.
-    RollUnnoted,
     /// A file gets its name before its bytes are durable.
     NameUnsynced,
     /// A roll that is done again writes beside what is there already.
@@ -30,8 +28,6 @@ pub enum Mutant {
     FilesUnnoted,
     /// Which connections speak for senders is not written down.
     SpokenUnnoted,
-    /// The next connection of a name is granted before the lines of the one before are counted.
-    GrantUndrained,
     /// A recovery tells rows again that are in files.
     RolledAgain,
 }

@@ -15,13 +15,11 @@ const MADE: &[(Mutant, Faults)] = &[
     (Mutant::NoSync, Faults::PowerCut),
     (Mutant::AckEarly, Faults::PowerCut),
     (Mutant::AlarmEarly, Faults::Disk),
-    (Mutant::RollUnnoted, Faults::Kill),
     (Mutant::NameUnsynced, Faults::PowerCut),
     (Mutant::RollTwice, Faults::Kill),
     (Mutant::ReleaseEarly, Faults::Kill),
     (Mutant::FilesUnnoted, Faults::Kill),
     (Mutant::SpokenUnnoted, Faults::Kill),
-    (Mutant::GrantUndrained, Faults::Kill),
     (Mutant::RolledAgain, Faults::Kill),
 ];
 
