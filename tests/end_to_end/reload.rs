@@ -127,8 +127,8 @@ fn a_reload_leaves_alone_what_it_does_not_change() {
     assert_eq!(last.as_deref(), Some("BYE 2 counted=0 rejected=2 duplicate=0"));
     running.await_lines(3_000 + 5);
     assert_eq!(running.status()["subscribers"], 1);
-    let beat = heard(&mut records);
-    assert!(beat.contains("\"heartbeat\""), "{beat}");
+    // Whoever waits long for minutes' edges may hear of senders that are silent meanwhile.
+    while !heard(&mut records).contains("\"heartbeat\"") {}
     let (_, metrics) = running.get("/metrics").unwrap();
     assert!(metrics.contains("ebbd_source_lines_total{source=\"returns\"} 1"), "{metrics}");
     running.stop_in_order();
