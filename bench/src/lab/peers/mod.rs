@@ -1,7 +1,7 @@
 //! What people run today, written anew: each gives a score per minute that an alarm is a threshold on.
 //!
 //! They are told nothing of completeness, calendars or zones, as in practice. An alarm that goes out for
-//! at most [`MERGED`] minutes stays open, which favours them.
+//! at most `MERGED` minutes stays open, which favours them.
 
 mod bands;
 mod series;
