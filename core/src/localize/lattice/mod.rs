@@ -93,7 +93,7 @@ pub struct Cause {
     /// Expected in it, the global shift not applied.
     pub expected: f64,
     /// Fraction of the expectation that is gone (of what was observed that is surplus, for a rise):
-    /// `[low, estimate, high]`, 95 %.
+    /// `[low, estimate, high]`, 95 %, each in 0 to 1.
     pub effect: [f64; 3],
     /// How much likelier it makes the counts, in nats.
     pub gain: f64,

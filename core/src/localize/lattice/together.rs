@@ -57,7 +57,7 @@ fn slice(table: &LeafTable, place: &Place) -> Slice {
 fn interval(sums: &Sums, noise: &Noise) -> [f64; 3] {
     let half = Z95 * (1.0 / sums.weight + noise.cell_error * noise.cell_error).sqrt();
     let effect = sums.effect();
-    [effect - half, effect, effect + half]
+    [effect - half, effect, effect + half].map(|share| share.clamp(0.0, 1.0))
 }
 
 /// What the leaves of a part of a cause add up to.

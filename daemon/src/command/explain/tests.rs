@@ -42,6 +42,8 @@ fn the_cause_is_named_for_programs() {
     assert_eq!(first["slice"], serde_json::json!({"feature": "one-click", "marketplace": "US"}));
     assert_eq!((first["cause"].as_bool(), first["expected"].as_f64()), (Some(true), Some(150.0)));
     assert!(first["explains"].as_f64().unwrap() > 0.95, "{lines}");
+    let effect: Vec<f64> = serde_json::from_value(first["effect"].clone()).unwrap();
+    assert!(effect[0] > 0.7 && effect[1] > 0.97 && effect[2] == 1.0, "{effect:?}");
     assert_eq!(lines.lines().count(), 1);
 }
 
