@@ -15,5 +15,6 @@ pub mod run;
 pub mod service;
 pub mod source;
 pub mod store;
+pub mod stored;
 pub mod sys;
 pub mod telemetry;

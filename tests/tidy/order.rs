@@ -36,6 +36,7 @@ pub const DAEMON: &[&str] = &[
     "commit",
     "outlet",
     "control",
+    "stored",
     "run",
     "command",
 ];

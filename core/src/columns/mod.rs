@@ -7,10 +7,12 @@
 //! One file of this module per dataset; a new dataset is a file here and a line in [`Dataset`].
 
 mod alarms;
+mod alarms_read;
 mod cells;
 mod checksum;
 mod footer;
 mod incidents;
+mod incidents_read;
 mod leaf_table;
 mod ledger;
 mod ledger_read;
@@ -28,13 +30,16 @@ mod sources;
 mod sources_read;
 #[cfg(test)]
 mod tests;
+mod verdicts_read;
 mod words;
 mod writer;
 
 pub use alarms::write_alarms;
+pub use alarms_read::read_alarms;
 pub use checksum::Checksum;
 pub use footer::{FileInfo, Footer, SCHEMA_VERSION};
 pub use incidents::{IncidentRow, MoneyRow, write_incident_money, write_incidents};
+pub use incidents_read::{read_incident_money, read_incidents};
 pub use leaf_table::{MAX_LEAF_DIMENSIONS, MAX_LEAVES, read_leaf_table_csv, read_leaf_table_parquet};
 pub use ledger::{LedgerNames, bad_field_names, write_ledger};
 pub use ledger_read::{LedgerRow, read_ledger};
@@ -52,6 +57,7 @@ pub use slices_read::{JudgedAt, read_judged};
 pub use sound::{Soundness, read_through};
 pub use sources::{SourceRowRef, write_sources};
 pub use sources_read::{SourceRow, read_sources};
+pub use verdicts_read::{StoredVerdict, read_verdicts};
 pub use writer::Written;
 
 use crate::model::TimeUs;

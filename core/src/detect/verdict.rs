@@ -18,6 +18,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict, in order of precedence.
+    pub const ALL: [Verdict; 5] =
+        [Verdict::NoData, Verdict::Incomplete, Verdict::Learning, Verdict::Drop, Verdict::Ok];
+
+    /// The verdict of this name.
+    pub fn named(name: &str) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The name written in the `slices` dataset.
     pub fn name(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::samples::*;
 use crate::columns::*;
+use crate::detect::Verdict;
 use crate::model::*;
 
 fn read(spec: &StreamSpec, file: &Bytes) -> Vec<FileMinute> {
@@ -102,6 +103,50 @@ fn sources_read_back_equal() {
     let unknown = read_sources(&[], sources_file().0).unwrap();
     assert_eq!(unknown[0].source.source, SourceId(0), "behind the last of none");
     assert!(read_sources(&[], marks_file().0).unwrap_err().to_string().contains("no column stream"));
+}
+
+#[test]
+fn verdicts_read_back_as_they_were_judged() {
+    let us = Slice::of([("marketplace", "US")]);
+    let back = read_verdicts(slices_file().0, START..START.plus(9), |slice| *slice == us).unwrap();
+    let told = |row: &StoredVerdict| (row.minute, row.verdict, row.observed, row.expected, row.revision);
+    let like = |verdict, observed, minute, revision| {
+        let made = super::samples::verdict(verdict, observed);
+        (minute, verdict, observed, made.expected, revision)
+    };
+    assert_eq!(
+        back.iter().map(told).collect::<Vec<_>>(),
+        [
+            like(Verdict::Learning, Some(4), START, 0),
+            like(Verdict::Ok, Some(9), START, 1),
+            like(Verdict::NoData, None, START.next(), 0)
+        ]
+    );
+    assert_eq!((&*back[0].slice, &*back[0].host, back[0].judged_at), (&us, "web-01", START.end()));
+    assert_eq!(read_verdicts(slices_file().0, START.next()..START.plus(2), |_| true).unwrap().len(), 1);
+    assert!(
+        read_verdicts(marks_file().0, START..START, |_| true).unwrap_err().to_string().contains("no column")
+    );
+}
+
+#[test]
+fn records_and_incidents_read_back_equal() {
+    assert_eq!(
+        read_alarms(alarms_file().0, |no, id| no == 47 && id == "01JD").unwrap(),
+        [record(8), record(9)]
+    );
+    assert_eq!(read_alarms(alarms_file().0, |no, _| no == 48).unwrap(), []);
+    assert!(read_alarms(marks_file().0, |_, _| true).is_err());
+    let back = read_incidents(incidents_file().0).unwrap();
+    let told: Vec<_> = back.iter().map(|(host, row)| (host.as_str(), row.id.as_str(), row.ended)).collect();
+    assert_eq!(told, [("web-01", "a", Some(START.plus(38).start())), ("web-01", "b", None)]);
+    let (_, first) = &back[0];
+    assert_eq!((first.orders, first.customers), (Some([2010.0, 2110.0, 2205.0]), None));
+    assert_eq!(first.cause, Some(Slice::of([("feature", "one-click")])));
+    let money = read_incident_money(money_file().0).unwrap();
+    let told: Vec<_> =
+        money.iter().map(|row| (row.id.as_str(), row.currency.as_str(), row.amount[2])).collect();
+    assert_eq!(told, [("a", "EUR", 3.5), ("a", "USD", 3.5), ("b", "USD", 3.5)]);
 }
 
 /// Rows of a minute by key: what the generator makes, so that no key comes twice.

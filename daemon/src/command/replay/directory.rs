@@ -1,8 +1,6 @@
 //! Data directories: what daemons and `ingest` have written, day by day.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ebbd_core::columns::{
@@ -17,7 +15,7 @@ use super::Failure;
 use super::round::Span;
 use crate::config::Config;
 use crate::store::{DAEMON, WRITER};
-use crate::sys::{Disk, RealDisk};
+use crate::stored::{StoredError, folders, parquet_files, read_file};
 
 /// A day in microseconds.
 pub(super) const DAY_US: i64 = 86_400_000_000;
@@ -39,8 +37,8 @@ pub(super) fn marks(dirs: &[PathBuf]) -> Result<Vec<Mark>, Failure> {
     for dir in dirs {
         let root = dir.join(Dataset::Marks.name());
         for date in folders(&root, "date=")? {
-            for path in files(&root.join(format!("date={date}")))? {
-                marks.extend(read(&path, read_marks)?.unwrap_or_default());
+            for path in parquet_files(&root.join(format!("date={date}")))? {
+                marks.extend(read_file(&path, read_marks)?.unwrap_or_default());
             }
         }
     }
@@ -133,7 +131,7 @@ impl Stream<'_> {
         let mut found = Vec::new();
         for (at, dir) in self.dirs.iter().enumerate() {
             let day = self.root(dir, dataset).join(format!("date={date}"));
-            found.extend(files(&day)?.into_iter().map(|path| (at, path)));
+            found.extend(parquet_files(&day)?.into_iter().map(|path| (at, path)));
         }
         Ok(found)
     }
@@ -143,7 +141,7 @@ impl Stream<'_> {
         for date in self.dates_of(Dataset::Slices)? {
             let mut judged = Vec::new();
             for (_, path) in self.files_of(Dataset::Slices, &date)? {
-                judged.extend(read(&path, read_judged)?.unwrap_or_default());
+                judged.extend(read_file(&path, read_judged)?.unwrap_or_default());
             }
             if let Some(first) = judged.into_iter().min_by_key(|judged| judged.minute) {
                 return Ok(Some(first));
@@ -155,15 +153,15 @@ impl Stream<'_> {
     fn day(&self, date: &str, first_judged: Option<Minute>) -> Result<Day, Failure> {
         let mut day = Day::new(first_judged);
         for (_, path) in self.files_of(Dataset::Slices, date)? {
-            day.add_judged(read(&path, read_judged)?.unwrap_or_default());
+            day.add_judged(read_file(&path, read_judged)?.unwrap_or_default());
         }
         let names: Vec<String> = self.config.sources.iter().map(|source| source.spec.name.clone()).collect();
         for (dir, path) in self.files_of(Dataset::Sources, date)? {
-            let rows = read(&path, |file| read_sources(&names, file))?.unwrap_or_default();
+            let rows = read_file(&path, |file| read_sources(&names, file))?.unwrap_or_default();
             day.add_sources(dir, &self.spec.name, rows);
         }
         for (_, path) in self.files_of(Dataset::Ledger, date)? {
-            let rows = read(&path, read_ledger)?.unwrap_or_default();
+            let rows = read_file(&path, read_ledger)?.unwrap_or_default();
             day.add_ledger(&self.spec.name, |source| self.is_fed_by(source), rows);
         }
         for (_, path) in self.files_of(Dataset::Minutes, date)? {
@@ -173,13 +171,13 @@ impl Stream<'_> {
     }
 
     fn add_minutes(&self, path: &Path, day: &mut Day) -> Result<(), Failure> {
-        let opened = read(path, |file| {
+        let opened = read_file(path, |file| {
             let writer = read_footer(&file)?.keys.get(WRITER).cloned();
             Ok((writer.is_none_or(|writer| writer == DAEMON), read_minutes(&self.spec, file)?))
         })?;
         let Some((by_daemon, minutes)) = opened else { return Ok(()) };
         for minute in minutes {
-            day.add_rows(minute.map_err(|error| broken(path, &error))?, by_daemon);
+            day.add_rows(minute.map_err(|error| broken(path, error))?, by_daemon);
         }
         Ok(())
     }
@@ -201,36 +199,6 @@ fn feeds(spec: &SourceSpec, stream: StreamId) -> bool {
     }
 }
 
-/// Reads a file; `None` if it is gone: the daemon may have removed or merged it meanwhile.
-fn read<T>(path: &Path, reader: impl FnOnce(File) -> Result<T, ColumnsError>) -> Result<Option<T>, Failure> {
-    match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::trouble(format!("{}: {error}", path.display()))),
-        Ok(file) => reader(file).map(Some).map_err(|error| broken(path, &error)),
-    }
-}
-
-fn broken(path: &Path, error: &ColumnsError) -> Failure {
-    Failure::trouble(format!("{}: {error}; `ebbd verify` looks at all files", path.display()))
-}
-
-/// What stands behind `key` in the names of the folders here, sorted.
-fn folders(root: &Path, key: &str) -> Result<BTreeSet<String>, Failure> {
-    let name = |path: PathBuf| path.file_name()?.to_str()?.strip_prefix(key).map(str::to_owned);
-    Ok(list(root)?.into_iter().filter_map(name).collect())
-}
-
-/// Parquet files, sorted by name.
-fn files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut files = list(dir)?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
-    files.sort();
-    Ok(files)
-}
-
-fn list(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    match RealDisk.list(dir) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.map_err(|error| Failure::trouble(format!("{}: {error}", dir.display()))),
-    }
+fn broken(path: &Path, source: ColumnsError) -> Failure {
+    StoredError::Columns { path: path.to_owned(), source }.into()
 }

@@ -24,6 +24,7 @@ use ebbd_core::replay::{Expectations, differences};
 
 use super::{NO, OK, TROUBLE, USAGE};
 use crate::config::{Config, read_expectations};
+use crate::stored::StoredError;
 use past::Past;
 use round::{Round, Span};
 use verdicts::Verdicts;
@@ -83,6 +84,12 @@ impl Failure {
 
     fn trouble(message: impl Into<String>) -> Failure {
         Failure { code: TROUBLE, message: message.into() }
+    }
+}
+
+impl From<StoredError> for Failure {
+    fn from(error: StoredError) -> Failure {
+        Failure::trouble(error.to_string())
     }
 }
 
