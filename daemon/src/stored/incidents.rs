@@ -29,13 +29,13 @@ impl Stored {
             if !day.exists() {
                 continue;
             }
-            for (host, row) in read_day(&day, "incidents", |file| read_incidents(file))? {
+            for (host, row) in read_day(&day, "incidents", read_incidents)? {
                 if period.contains(row.onset) {
                     by_id.insert(row.id.clone(), StoredIncident { host, row, money: Vec::new() });
                 }
             }
             let money = dir.join(Dataset::IncidentMoney.name());
-            for row in read_day(&money, "incident_money", |file| read_incident_money(file))? {
+            for row in read_day(&money, "incident_money", read_incident_money)? {
                 if let Some(incident) = by_id.get_mut(&row.id) {
                     incident.money.retain(|known| known.currency != row.currency);
                     incident.money.push(row);

@@ -20,7 +20,7 @@ impl Stored {
     pub fn marks(&self, period: Period) -> Result<Vec<Mark>, StoredError> {
         let mut by_id: BTreeMap<String, Mark> = BTreeMap::new();
         for day in self.days(Dataset::Marks.name(), period.wider(LONGEST_US, DAY_US))? {
-            for mark in read_day(&day, "marks", |file| read_marks(file))? {
+            for mark in read_day(&day, "marks", read_marks)? {
                 let is_newer = by_id.get(&mark.id).is_none_or(|known| known.received <= mark.received);
                 if is_newer {
                     by_id.insert(mark.id.clone(), mark);
