@@ -31,6 +31,8 @@ const SLICE_BYTES: u64 = 4096;
 const ID_BYTES: u64 = 32;
 /// The alarm socket's ring and inbox, and 256 subscribers with their batches.
 const SUBSCRIBER_BYTES: u64 = 24 * MIB + 256 * 128 * KIB;
+/// An outlet that sends: the alerts that it keeps, the request on its way.
+const OUTLET_BYTES: u64 = 4 * MIB;
 /// A Parquet file under construction: a row group and the batch on its way into it.
 const PARQUET_BYTES: u64 = 72 * MIB;
 /// The bodies of one HTTP source's requests together, packed and unpacked.
@@ -64,7 +66,7 @@ pub struct ReceiveBuffers {
 impl Config {
     /// The upper bounds of memory that the components declare; their sum is at most `limits.memory`.
     pub fn memory_bounds(&self) -> Vec<MemoryBound> {
-        bounds(&self.limits, &self.streams, &self.sources, self.lanes)
+        bounds(&self.limits, (&self.streams, &self.sources, self.outlets.len()), self.lanes)
     }
 
     /// The receive buffers that all sources share. Connections need none of their own.
@@ -105,8 +107,7 @@ fn receivers(source: &SourceConfig) -> usize {
 /// The upper bounds of all components for this many lanes.
 pub(super) fn bounds(
     limits: &LimitsConfig,
-    streams: &[StreamSpec],
-    sources: &[SourceConfig],
+    (streams, sources, outlets): (&[StreamSpec], &[SourceConfig], usize),
     lanes: usize,
 ) -> Vec<MemoryBound> {
     let bound = |component: &str, bytes: u64| MemoryBound { component: component.to_owned(), bytes };
@@ -130,6 +131,7 @@ pub(super) fn bounds(
         bound("judge: slices", limits.slices as u64 * SLICE_BYTES),
         bound("judge: last minutes", judge::LAST_MINUTES_BYTES),
         bound("alarm socket: records and subscribers", SUBSCRIBER_BYTES),
+        bound("outlets that send", outlets as u64 * OUTLET_BYTES),
         bound("rows that wait for their roll", limits.memory / ROWS_PART),
         bound("Parquet under construction", PARQUET_BYTES),
     ]

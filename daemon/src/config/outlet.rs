@@ -1,5 +1,7 @@
 //! `[outlet.NAME]`: where alarms are sent.
 
+use hyper::Uri;
+
 use super::checked::{OutletConfig, OutletKind};
 use super::names;
 use super::written::{Item, Section, suggestion};
@@ -37,13 +39,18 @@ fn kind(item: &Item<'_>) -> Option<OutletKind> {
     found
 }
 
+/// An address as `http://HOST[:PORT][/PATH]`.
 fn url(item: &Item<'_>) -> Option<String> {
     let text = item.text()?;
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let fits = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-        && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-    if !fits {
-        item.error(format!("{text:?} is no http address"), "write url = \"http://127.0.0.1:9093\"");
+    let uri = text.parse::<Uri>().ok();
+    let uri = uri.filter(|uri| uri.authority().is_some_and(|authority| !authority.as_str().contains('@')));
+    match uri.as_ref().and_then(Uri::scheme_str) {
+        Some("http") => return Some(text.to_owned()),
+        Some("https") => item.error(
+            "outlets speak plain HTTP, not https",
+            "send to a proxy on this host that speaks TLS (docs/outlets.md has one), or use `ebbd watch --exec`",
+        ),
+        _ => item.error(format!("{text:?} is no http address"), "write url = \"http://127.0.0.1:9093\""),
     }
-    fits.then(|| text.to_owned())
+    None
 }

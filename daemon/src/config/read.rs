@@ -94,7 +94,7 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     let outlets = outlet::read_all(root);
     let written = root.whole("lanes", 0, 0..=MAX_LANES) as usize;
     let bounds = |lanes: usize, memory: u64| {
-        memory::bounds(&LimitsConfig { memory, ..limits }, &streams, &sources, lanes)
+        memory::bounds(&LimitsConfig { memory, ..limits }, (&streams, &sources, outlets.len()), lanes)
     };
     let lanes = memory::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
     let (host, view) = (host(root, surroundings), view(root));

@@ -5,8 +5,7 @@ use super::written::{Item, Section};
 const LATER: &str = "the configuration is valid and will take effect with a later release";
 
 /// Sections that are checked and then left alone.
-const SECTIONS: [(&str, &str); 3] = [
-    ("outlet", "alarms are not sent to outlets yet: use the alarm socket or `ebbd watch --exec`"),
+const SECTIONS: [(&str, &str); 2] = [
     ("calendar", "the calendar is not applied yet: alarms on these days are judged like any other day's"),
     ("funnel", "funnels are not judged yet"),
 ];

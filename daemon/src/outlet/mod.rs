@@ -1,26 +1,36 @@
-//! What goes out while the daemon runs: the alarm socket and HTTP, on tokio's threads.
+//! What goes out while the daemon runs: the alarm socket, HTTP, and alarms that are sent, on tokio's threads.
 //!
 //! In: alarm records through [`AlarmHub`], which never makes the judge wait; figures through
 //! [`crate::telemetry`]. Out: lines to subscribers, answers to HTTP.
 //! Must not know: how an alarm comes about, where records are stored, data sockets.
 
 mod alarm_socket;
+mod alert;
+mod alertmanager;
+mod backoff;
 mod bind;
 mod boot;
+mod cursor;
 mod guarded;
 mod http;
 mod hub;
+mod outbound;
 mod page;
+mod post;
+mod reader;
 mod ring;
 mod runtime;
 mod selection;
 mod subscriber;
+mod webhook;
 
 pub use alarm_socket::{AlarmSocketOptions, serve_alarms};
 pub use bind::{BindError, bind_unix, unix_from_fd};
 pub use boot::boot_id;
+pub use cursor::Cursor;
 pub use http::{FiguresSource, HttpOutlet, StatusSource, serve_http};
 pub use hub::{AlarmHub, Progress};
+pub use outbound::{Senders, Sending};
 pub use ring::{RING_BYTES, RING_RECORDS};
 pub use runtime::Outlets;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::alarm_socket::{AlarmSocketOptions, serve_alarms};
 use super::http::{HttpOutlet, serve_http};
@@ -81,6 +82,16 @@ impl Outlets {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         self.runtime.spawn(serve_http(listener, outlet, self.stopping()));
         Ok(())
+    }
+
+    /// Runs a task until it ends or is ended.
+    pub(super) fn spawn<Task: Future<Output = ()> + Send + 'static>(&self, task: Task) -> AbortHandle {
+        self.runtime.spawn(task).abort_handle()
+    }
+
+    /// Where the records are.
+    pub(super) fn hub(&self) -> &Arc<AlarmHub> {
+        &self.hub
     }
 
     /// Becomes true when the outlets stop.

@@ -211,7 +211,7 @@ impl Daemon {
 
     /// Serves subscribers and tells the service manager that all is ready.
     fn open(&self) -> Result<(), StartError> {
-        self.outlets.serve()?;
+        self.outlets.serve(&self.config)?;
         self.view.set_ready(true);
         self.service.ready(&format!("counting {} stream(s)", self.config.streams.len()));
         Ok(())

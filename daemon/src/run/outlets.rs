@@ -16,7 +16,10 @@ use crate::commit::CommitRequest;
 use crate::config::{Config, SocketPath};
 use crate::control::{Admission, serve_control};
 use crate::judge::AlarmSink;
-use crate::outlet::{AlarmHub, AlarmSocketOptions, HttpOutlet, Outlets as Runtime, bind_unix, unix_from_fd};
+use crate::outlet::{
+    AlarmHub, AlarmSocketOptions, HttpOutlet, Outlets as Runtime, Senders, Sending, bind_unix, unix_from_fd,
+};
+use crate::store::STAGE;
 use crate::sys::{Inherited, ListenerKind};
 
 /// Peers get this long to take what is pending at a stop.
@@ -47,6 +50,8 @@ pub(super) struct Outlets {
     /// What the committer is asked; it waits while there is none.
     requests: (Sender<CommitRequest>, Receiver<CommitRequest>),
     listeners: Mutex<Option<Listeners>>,
+    /// Outlets that send, and what they were started from.
+    sending: Mutex<Option<(Arc<Config>, Sending)>>,
     http_address: Option<SocketAddr>,
 }
 
@@ -103,10 +108,18 @@ impl Outlets {
         };
         let runtime =
             trying("starting the outlets", Runtime::start(Arc::clone(&hub), Arc::clone(view.telemetry())))?;
-        let listeners = Mutex::new(Some(listeners));
+        let (listeners, sending) = (Mutex::new(Some(listeners)), Mutex::default());
         view.heartbeats(&hub);
         let present = Arc::new(Present(Mutex::new(Arc::clone(view))));
-        Ok(Outlets { runtime, hub, present, requests: bounded(COMMIT_REQUESTS), listeners, http_address })
+        Ok(Outlets {
+            runtime,
+            hub,
+            present,
+            requests: bounded(COMMIT_REQUESTS),
+            listeners,
+            sending,
+            http_address,
+        })
     }
 
     /// Where the judge publishes.
@@ -130,11 +143,31 @@ impl Outlets {
         self.http_address
     }
 
+    /// Starts the outlets that send, unless the same are running.
+    fn send(&self, config: &Arc<Config>) {
+        let mut sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = |config: &Config| (config.outlets.clone(), config.host.clone(), config.data_dir.clone());
+        if sending.as_ref().is_some_and(|(old, _)| facts(old) == facts(config)) {
+            return;
+        }
+        // Those of before end first, so that nothing is sent by both.
+        *sending = None;
+        let (view, notes) = (self.present.view(), config.data_dir.join(STAGE));
+        let senders = Senders {
+            outlets: &config.outlets,
+            host: &config.host,
+            notes: &notes,
+            telemetry: view.telemetry(),
+        };
+        *sending = Some((Arc::clone(config), self.runtime.send(&senders)));
+    }
+
     /// Begins to serve, unless that has begun.
     ///
     /// # Errors
     /// A listener cannot be handed to the runtime.
-    pub(super) fn serve(&self) -> Result<(), StartError> {
+    pub(super) fn serve(&self, config: &Arc<Config>) -> Result<(), StartError> {
+        self.send(config);
         let (present, requests) = (Arc::clone(&self.present), self.requests.0.clone());
         let handler = Handler { present, hub: Arc::clone(&self.hub), requests };
         let telemetry = Arc::clone(self.present.view().telemetry());

@@ -24,8 +24,8 @@ pub use logging::{LoggingError, start_logging};
 pub use seldom::Seldom;
 pub use stages::{
     AlarmSocketCounters, CommitterCounters, ControlCounters, DaemonGauges, HttpCounters, JournalCounters,
-    JudgeCounters, Labelled, LaneCounters, RejectCounters, SenderCounters, SourceCounters, StoreCounters,
-    StreamCounters,
+    JudgeCounters, Labelled, LaneCounters, OutletBook, OutletCounters, RejectCounters, SenderCounters,
+    SourceCounters, StoreCounters, StreamCounters,
 };
 pub use status::{
     AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
@@ -63,6 +63,8 @@ pub struct Telemetry {
     pub store: Arc<StoreCounters>,
     /// The alarm socket.
     pub alarm_socket: Arc<AlarmSocketCounters>,
+    /// Outlets that send.
+    pub outlets: Arc<OutletBook>,
     /// HTTP.
     pub http: Arc<HttpCounters>,
     /// The control socket.
@@ -139,6 +141,7 @@ impl Telemetry {
             journal: Arc::default(),
             store: Arc::default(),
             alarm_socket: Arc::default(),
+            outlets: Arc::default(),
             http: Arc::default(),
             control: Arc::default(),
             latencies: Arc::new(Latencies::new(lanes)),
@@ -164,6 +167,7 @@ impl Telemetry {
             journal: Arc::clone(&self.journal),
             store: Arc::clone(&self.store),
             alarm_socket: Arc::clone(&self.alarm_socket),
+            outlets: Arc::clone(&self.outlets),
             http: Arc::clone(&self.http),
             control: Arc::clone(&self.control),
             latencies: if goes_on(&self.latencies) { Arc::clone(&self.latencies) } else { fresh.latencies },

@@ -2,7 +2,7 @@
 //! text that Prometheus shows, its string the family's name (counters get `_total` when written).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ebbd_core::model::Reason;
 
@@ -220,6 +220,22 @@ figures! {
         bad_lines: Counter = "ebbd_alarm_bad_lines",
     }
 
+    /// What an outlet that sends did.
+    pub struct OutletCounters {
+        /// Records or alerts that were taken.
+        sent: Counter = "ebbd_outlet_sent",
+        /// Tries that failed and were repeated.
+        failures: Counter = "ebbd_outlet_failures",
+        /// Requests turned down or given up.
+        refused: Counter = "ebbd_outlet_refused",
+        /// Records that were gone before they could be sent, or found no room.
+        missed: Counter = "ebbd_outlet_missed_records",
+        /// Records or alerts that wait to be taken.
+        waiting: Gauge = "ebbd_outlet_waiting",
+        /// When something was taken last, in unix time.
+        last_success: Ratio = "ebbd_outlet_last_success_timestamp_seconds",
+    }
+
     /// What the HTTP server did.
     pub struct HttpCounters {
         /// Requests answered.
@@ -243,6 +259,26 @@ impl RejectCounters {
     /// The counter of `reason`.
     pub fn of(&self, reason: Reason) -> &Counter {
         &self.0[reason as usize]
+    }
+}
+
+/// The figures of outlets that send, by their names: as many as were ever configured in this run.
+#[derive(Debug, Default)]
+pub struct OutletBook(Mutex<BTreeMap<String, Arc<OutletCounters>>>);
+
+impl OutletBook {
+    /// The figures of the outlet `name`.
+    pub fn of(&self, name: &str) -> Arc<OutletCounters> {
+        Arc::clone(self.lock().entry(name.to_owned()).or_default())
+    }
+
+    /// All of them.
+    pub(super) fn readings(&self) -> Vec<(String, Vec<Reading>)> {
+        self.lock().iter().map(|(name, figures)| (name.clone(), figures.readings())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<OutletCounters>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

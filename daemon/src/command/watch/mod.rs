@@ -1,6 +1,5 @@
 //! `ebbd watch`: the alarm socket for a person, or for a script that calls somebody.
 
-mod cursor;
 mod feed;
 mod screen;
 mod script;
@@ -17,8 +16,8 @@ use clap::{Args, ValueEnum};
 use super::reach::Reach;
 use super::{TROUBLE, USAGE};
 use crate::config::parse_duration_us;
+use crate::outlet::Cursor;
 
-use cursor::Cursor;
 use screen::Screen;
 use script::Script;
 use session::Watch;

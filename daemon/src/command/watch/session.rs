@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use ebbd_core::report::{escape, visible};
 use serde_json::json;
 
-use super::cursor::Cursor;
 use super::feed::{Envelope, Feed, Heard};
 use super::screen::Screen;
 use super::script::Script;
 use crate::command::{OK, TROUBLE};
+use crate::outlet::Cursor;
 
 /// First pause before connecting again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

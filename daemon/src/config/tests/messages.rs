@@ -197,10 +197,6 @@ fn what_is_not_acted_on_is_said() {
        67 | [[calendar]]
           |   ^^^^^^^^
           = the configuration is valid and will take effect with a later release
-    ebbd.toml:75:2: warning: alarms are not sent to outlets yet: use the alarm socket or `ebbd watch --exec`
-       75 | [outlet.pager]
-          |  ^^^^^^
-          = the configuration is valid and will take effect with a later release
     ebbd.toml:91:1: warning: files are not merged yet: `compact` does nothing
        91 | compact = "1h"
           | ^^^^^^^

@@ -248,6 +248,8 @@ fn names_and_bounds() {
         ("[[calendar]]\nfrom = \"2026-11-28\"\nto = \"2026-11-27\"", "before"),
         ("[[calendar]]\nfrom = \"soon\"", "neither a day"),
         ("[outlet.x]\ntype = \"webhook\"\nurl = \"ftp://x\"", "no http address"),
+        ("[outlet.x]\ntype = \"webhook\"\nurl = \"http://me:secret@x/\"", "no http address"),
+        ("[outlet.x]\ntype = \"webhook\"\nurl = \"https://x/\"", "not https"),
         ("[funnel.x]\nfrom = \"orders\"\nto = \"parcels\"", "unknown stream"),
         ("[alarms]\nmode = \"0999\"", "octal"),
         ("http = 7780", "text in quotes"),

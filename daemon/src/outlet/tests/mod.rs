@@ -3,6 +3,7 @@
 mod alarm_socket;
 mod crowd;
 mod http;
+mod outbound;
 mod peer;
 
 use std::collections::BTreeMap;

@@ -119,6 +119,7 @@ impl Collector for Figures {
         families(&mut encoder, "source", &sources.collect::<Vec<_>>())?;
         let streams = telemetry.streams.iter().map(|(name, figures)| (name.clone(), figures.readings()));
         families(&mut encoder, "stream", &streams.collect::<Vec<_>>())?;
+        families(&mut encoder, "outlet", &telemetry.outlets.readings())?;
         let lanes = telemetry.lanes.iter().enumerate();
         let lanes = lanes.map(|(at, figures)| (at.to_string(), figures.readings()));
         families(&mut encoder, "lane", &lanes.collect::<Vec<_>>())?;

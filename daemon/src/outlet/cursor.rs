@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Where a watcher stands.
+/// Where a reader of the records stands that must not deal with one twice after a restart.
 #[derive(Debug)]
-pub(super) struct Cursor {
+pub struct Cursor {
     /// Last record dealt with; `None` before the first hello.
     seq: Option<u64>,
     file: Option<PathBuf>,
@@ -20,7 +20,7 @@ struct Kept {
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CursorError {
+pub enum CursorError {
     /// It cannot be read.
     #[error("{}: {why}", path.display())]
     Unreadable {
@@ -41,7 +41,7 @@ pub(super) enum CursorError {
 
 impl CursorError {
     /// Whether the person has to do something about the file's content.
-    pub(super) fn is_format(&self) -> bool {
+    pub fn is_format(&self) -> bool {
         matches!(self, CursorError::Broken { .. })
     }
 }
@@ -51,7 +51,7 @@ impl Cursor {
     ///
     /// # Errors
     /// The file is there but cannot be used.
-    pub(super) fn open(file: Option<PathBuf>, since: Option<u64>) -> Result<Cursor, CursorError> {
+    pub fn open(file: Option<PathBuf>, since: Option<u64>) -> Result<Cursor, CursorError> {
         let kept = match &file {
             Some(path) => read(path)?,
             None => None,
@@ -60,7 +60,7 @@ impl Cursor {
     }
 
     /// The last record dealt with, if any is known.
-    pub(super) fn seq(&self) -> Option<u64> {
+    pub fn seq(&self) -> Option<u64> {
         self.seq
     }
 
@@ -68,7 +68,7 @@ impl Cursor {
     ///
     /// # Errors
     /// The file cannot be written; the cursor has moved all the same.
-    pub(super) fn move_to(&mut self, seq: u64) -> io::Result<()> {
+    pub fn move_to(&mut self, seq: u64) -> io::Result<()> {
         self.seq = Some(seq);
         self.file.as_ref().map_or(Ok(()), |path| write(path, seq))
     }
