@@ -180,6 +180,7 @@ fn context() -> JudgeContext {
         config_hash: "test".to_owned(),
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1_000 },
         http_url: None,
+        funnels: Vec::new(),
     }
 }
 

@@ -139,12 +139,17 @@ pub fn full(record: &AlarmRecord, clock: &Clock) -> Block {
         Severity::Ticket => (Tone::Mild, "TICKET"),
     };
     let mark = format!("{word} {}", record.no);
-    if record.kind != Kind::Drop {
+    if !is_fall(record) {
         return Block::line(tone, mark, format!("  {}", local_title(record, clock)));
     }
     let mut head = vec![format!("  {}", drop_head(record, clock))];
     head.extend(losing(record).map(|losing| format!("LOSING {losing}")));
     Block { tone, mark, head, lines: drop_lines(record, clock) }
+}
+
+/// Whether events are missing where others were expected: those have figures.
+fn is_fall(record: &AlarmRecord) -> bool {
+    matches!(record.kind, Kind::Drop | Kind::Funnel)
 }
 
 /// What stands in place of figures while there are none.
@@ -166,7 +171,7 @@ fn drop_lines(record: &AlarmRecord, clock: &Clock) -> Vec<Line> {
 }
 
 fn update(record: &AlarmRecord, clock: &Clock) -> Block {
-    if record.kind != Kind::Drop {
+    if !is_fall(record) {
         return Block::line(
             Tone::Plain,
             format!("{} STILL", record.no),
@@ -332,7 +337,7 @@ fn resolved(record: &AlarmRecord, clock: &Clock) -> String {
         onset.zip(ended).map(|(onset, ended)| format!(" ({})", words::duration(ended.since_us(onset))));
     let since = ended.map(|ended| clock.minute(ended)).unwrap_or_default();
     let head = match record.reason.as_deref() {
-        Some(reason) if record.kind == Kind::Drop => format!("{} at {since}", escape(reason)),
+        Some(reason) if is_fall(record) => format!("{} at {since}", escape(reason)),
         Some(reason) => format!("{}, {since}", escape(reason)),
         None => format!("back since {since}"),
     };

@@ -14,7 +14,7 @@ use super::incident::Incident;
 use super::life::{self, Life, News};
 use super::marks::Marks;
 use super::record::{AlarmRecord, Because, Kind, Severity, State};
-use super::scene::{Recent, Scene, SliceRow};
+use super::scene::{Recent, Scene, SliceRow, Subject};
 use super::silence::Silence;
 use crate::impact::Baskets;
 use crate::model::{Mark, Minute, SealedMinute, Slice, SourceState, StreamSpec, TimeUs};
@@ -44,6 +44,9 @@ pub(super) struct Pages {
     pub(super) ended: VecDeque<Alarm>,
     pub(super) marks: Marks,
     pub(super) streams: BTreeMap<String, Memory>,
+    /// The last minutes of each funnel, by name.
+    #[serde(default)]
+    pub(super) funnels: BTreeMap<String, Recent>,
     pub(super) refused: u64,
 }
 
@@ -128,9 +131,16 @@ impl AlarmBook {
         self.learn(spec, sealed, rows);
         let memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
         let marks = std::mem::take(&mut self.pages.marks);
-        let scene = Scene::new(spec, sealed, rows, now, (&memory.recent, &marks));
+        let subject = Subject {
+            kind: Kind::Drop,
+            name: &spec.name,
+            per: None,
+            priced: spec,
+            baskets: &memory.baskets,
+        };
+        let scene = Scene::new((spec, subject), sealed, rows, now, (&memory.recent, &marks));
         let mut records = Vec::new();
-        self.falls(&scene, &memory, &mut records);
+        self.falls(&scene, &mut records);
         self.silences(&scene, &memory, &mut records);
         self.pages.marks = marks;
         self.pages.streams.insert(spec.name.clone(), memory);

@@ -14,7 +14,7 @@ use super::scene::{Scene, Window, shortfall};
 use super::silence::Silence;
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;
-use crate::impact::{Baskets, METHOD};
+use crate::impact::METHOD;
 use crate::model::{Completeness, Minute, Slice, StreamSpec, TimeUs, View};
 
 /// Most missing origins in one record, those with the largest share.
@@ -97,10 +97,9 @@ pub(super) fn of_fall(
     life: &Life,
     fall: &Fall,
     scene: &Scene,
-    baskets: &Baskets,
 ) -> AlarmRecord {
     let verdict = scene.verdict(&fall.shown);
-    let per_order = baskets.per_order(scene.spec, &fall.shown);
+    let per_order = scene.subject.baskets.per_order(scene.subject.priced, &fall.shown);
     let suspects = scene.marks.near(life.onset, &fall.shown);
     let open = matches!(life.state, State::Firing | State::Recovering);
     let mut record = AlarmRecord {
@@ -183,11 +182,17 @@ fn fall_title(life: &Life, fall: &Fall, scene: &Scene) -> String {
     title(life, fall, scene.spec, &fall.lately(scene, life.onset), scene.now)
 }
 
+/// What fell: `orders`, or of a funnel `shipments per orders`.
+fn what(life: &Life, fall: &Fall) -> String {
+    let stream = words::escape(&life.stream);
+    fall.per.as_ref().map_or(stream.clone(), |per| format!("{stream} per {}", words::escape(per)))
+}
+
 fn title(life: &Life, fall: &Fall, spec: &StreamSpec, lately: &Window, now: TimeUs) -> String {
     let percent = words::percent_down(lately.observed, lately.expected);
     let since = Clock::utc(now).minute_zoned(life.onset[1].start());
     let slice = safe_title(&fall.shown, spec);
-    format!("{slice}: {} {percent} since {since}", words::escape(&life.stream))
+    format!("{slice}: {} {percent} since {since}", what(life, fall))
 }
 
 fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, f64>) -> Losing {

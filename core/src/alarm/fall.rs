@@ -52,6 +52,9 @@ pub(super) struct Fall {
     /// A better slice to show, and for how many minutes it has been.
     better: Option<(Slice, u32)>,
     pub(super) told: Told,
+    /// The stream that should have brought the events, where it is a funnel that fell.
+    #[serde(default)]
+    pub(super) per: Option<String>,
 }
 
 /// A slice that fell.
@@ -93,6 +96,7 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
         recovery: None,
         better: None,
         told: Told::default(),
+        per: scene.subject.per.map(str::to_owned),
     };
     fall.take(explanation);
     fall.recount(scene, onset);

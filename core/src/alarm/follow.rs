@@ -14,25 +14,26 @@ use crate::model::{Minute, Slice};
 impl AlarmBook {
     /// Drops: first every newcomer that touches an open alarm joins it, then the open ones go on by a
     /// minute, then the others open alarms of their own.
-    pub(super) fn falls(&mut self, scene: &Scene, memory: &Memory, records: &mut Vec<AlarmRecord>) {
+    pub(super) fn falls(&mut self, scene: &Scene, records: &mut Vec<AlarmRecord>) {
         let mut alarms = std::mem::take(&mut self.pages.open);
         let mut joined: Vec<Vec<&Slice>> = vec![Vec::new(); alarms.len()];
         let alone = assign(scene, &alarms, &mut joined);
         for (alarm, joined) in alarms.iter_mut().zip(&joined) {
             let Some(fall) = fall_of(alarm, scene) else { continue };
             if let Some(news) = fall.0.step(fall.1, scene, joined) {
-                records.push(self.tell(alarm, news, scene, memory));
+                records.push(self.tell(alarm, news, scene));
             }
         }
         self.pages.open = alarms;
         for group in groups(&alone) {
-            records.extend(self.open_fall(scene, memory, &group));
+            records.extend(self.open_fall(scene, &group));
         }
     }
 
-    fn open_fall(&mut self, scene: &Scene, memory: &Memory, group: &[&Slice]) -> Option<AlarmRecord> {
+    fn open_fall(&mut self, scene: &Scene, group: &[&Slice]) -> Option<AlarmRecord> {
+        let (kind, about) = (scene.subject.kind, scene.subject.name);
         let Opening { mut fall, root, onset, severity } = fall::open(scene, group);
-        let (life, news) = match self.take_ended(Kind::Drop, &scene.spec.name, &root.key()) {
+        let (life, news) = match self.take_ended(kind, about, &root.key()) {
             Some(Alarm { mut life, matter, .. }) => {
                 let news = again(&life, scene.minute());
                 life.reopen(severity);
@@ -43,11 +44,12 @@ impl AlarmBook {
             }
             None => {
                 let what = root.key();
-                let life = self.begin(Kind::Drop, &scene.spec.name, &what, onset, severity, scene.now)?;
-                (Life { root, ..life }, News::plain(Because::Opened))
+                let life = self.begin(kind, about, &what, onset, severity, scene.now)?;
+                let stream = scene.spec.name.clone();
+                (Life { root, stream, ..life }, News::plain(Because::Opened))
             }
         };
-        Some(self.open(life, Matter::Fall(Box::new(fall)), news, scene, memory))
+        Some(self.open(life, Matter::Fall(Box::new(fall)), news, scene))
     }
 
     /// Missing data: at most one alarm per stream.
@@ -65,18 +67,17 @@ impl AlarmBook {
             && let Matter::Silence(silence) = &mut alarm.matter
             && let Some(news) = silence.step(&mut alarm.life, scene, now.clone(), expected)
         {
-            records.push(self.tell(alarm, news, scene, memory));
+            records.push(self.tell(alarm, news, scene));
         }
         self.pages.open = alarms;
         if let Some(silence) = now.filter(|_| !found) {
-            records.extend(self.open_silence(scene, memory, silence, expected));
+            records.extend(self.open_silence(scene, silence, expected));
         }
     }
 
     fn open_silence(
         &mut self,
         scene: &Scene,
-        memory: &Memory,
         silence: Silence,
         expected: Option<f64>,
     ) -> Option<AlarmRecord> {
@@ -94,27 +95,20 @@ impl AlarmBook {
                 (life, News::plain(Because::Opened))
             }
         };
-        Some(self.open(life, Matter::Silence(silence), news, scene, memory))
+        Some(self.open(life, Matter::Silence(silence), news, scene))
     }
 
-    fn open(
-        &mut self,
-        life: Life,
-        matter: Matter,
-        news: News,
-        scene: &Scene,
-        memory: &Memory,
-    ) -> AlarmRecord {
+    fn open(&mut self, life: Life, matter: Matter, news: News, scene: &Scene) -> AlarmRecord {
         let record = compose::bare(&self.context, &life, &news, scene.minute(), scene.now);
         let mut alarm = Alarm { life, matter, record };
-        let record = self.tell(&mut alarm, news, scene, memory);
+        let record = self.tell(&mut alarm, news, scene);
         self.pages.open.push(alarm);
         self.pages.open.sort_by_key(|alarm| alarm.life.no);
         record
     }
 
     /// Writes the next revision of an alarm.
-    fn tell(&mut self, alarm: &mut Alarm, news: News, scene: &Scene, memory: &Memory) -> AlarmRecord {
+    fn tell(&mut self, alarm: &mut Alarm, news: News, scene: &Scene) -> AlarmRecord {
         alarm.life.rev += 1;
         let bare = compose::bare(&self.context, &alarm.life, &news, scene.minute(), scene.now);
         let record = match &mut alarm.matter {
@@ -122,7 +116,7 @@ impl AlarmBook {
                 if news.because != Because::Blind {
                     fall.told = Told::of(fall, &alarm.life, scene);
                 }
-                compose::of_fall(bare, &alarm.life, fall, scene, &memory.baskets)
+                compose::of_fall(bare, &alarm.life, fall, scene)
             }
             Matter::Silence(silence) => compose::of_silence(bare, silence, scene),
             Matter::Trouble { what, text } => compose::of_trouble(bare, what, text),
@@ -137,10 +131,10 @@ fn again(life: &Life, minute: Minute) -> News {
     News::told(Because::Opened, format!("again, {pause} min after it had ended"))
 }
 
-/// The drop of an open alarm of the scene's stream, and its life.
+/// The drop of an open alarm that the scene is about, and its life.
 fn fall_of<'a>(alarm: &'a mut Alarm, scene: &Scene) -> Option<(&'a mut fall::Fall, &'a mut Life)> {
     match &mut alarm.matter {
-        Matter::Fall(fall) if alarm.life.stream == scene.spec.name => Some((fall, &mut alarm.life)),
+        Matter::Fall(fall) if scene.subject.owns(&alarm.life) => Some((fall, &mut alarm.life)),
         _ => None,
     }
 }
@@ -150,7 +144,7 @@ fn fall_of<'a>(alarm: &'a mut Alarm, scene: &Scene) -> Option<(&'a mut fall::Fal
 fn assign<'a>(scene: &Scene<'a>, alarms: &[Alarm], joined: &mut [Vec<&'a Slice>]) -> Vec<&'a Slice> {
     let falls = || {
         alarms.iter().enumerate().filter_map(|(at, alarm)| match &alarm.matter {
-            Matter::Fall(fall) if alarm.life.stream == scene.spec.name => Some((at, fall)),
+            Matter::Fall(fall) if scene.subject.owns(&alarm.life) => Some((at, fall)),
             _ => None,
         })
     };

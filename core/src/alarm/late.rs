@@ -8,7 +8,7 @@ use super::book::{Alarm, AlarmBook, Matter, Memory};
 use super::compose;
 use super::fall::Fall;
 use super::life::{Life, News};
-use super::record::{AlarmRecord, Because, State};
+use super::record::{AlarmRecord, Because, Kind, State};
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;
 use crate::model::{Minute, Slice, StreamSpec, TimeUs};
@@ -59,7 +59,8 @@ impl AlarmBook {
         let (mut open, mut ended) =
             (std::mem::take(&mut self.pages.open), std::mem::take(&mut self.pages.ended));
         let mut records = Vec::new();
-        for alarm in open.iter_mut().chain(&mut ended).filter(|alarm| alarm.life.stream == spec.name) {
+        let own = |alarm: &&mut Alarm| alarm.life.kind == Kind::Drop && alarm.life.stream == spec.name;
+        for alarm in open.iter_mut().chain(&mut ended).filter(own) {
             records.extend(self.late_for(alarm, spec, &memory, news));
         }
         (self.pages.open, self.pages.ended) = (open, ended);

@@ -8,6 +8,7 @@ mod book;
 mod compose;
 mod fall;
 mod follow;
+mod funnel;
 mod group;
 mod incident;
 mod late;
@@ -25,6 +26,7 @@ pub mod words;
 pub use book::AlarmBook;
 pub use compose::BookContext;
 pub use incident::{Incident, IncidentMoney};
+pub use funnel::FunnelSides;
 pub use late::{LateNews, LateVerdict};
 pub use marks::{Marks, Suspects};
 pub use record::{

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::life::Life;
 use super::marks::Marks;
+use super::record::Kind;
 use crate::detect::{SliceVerdict, Verdict};
-use crate::impact::variance;
+use crate::impact::{Baskets, variance};
 use crate::localize::Cell;
 use crate::model::{Minute, SealedMinute, Slice, StreamSpec, TimeUs};
 
@@ -25,9 +27,33 @@ pub struct SliceRow {
     pub verdict: SliceVerdict,
 }
 
+/// Whose verdicts they are.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// Kind of the alarms: a drop, or a funnel.
+    pub(super) kind: Kind,
+    /// What their keys name: the stream, or the funnel.
+    pub(super) name: &'a str,
+    /// The stream that should have brought the events, of a funnel.
+    pub(super) per: Option<&'a str>,
+    /// The stream whose baskets say what an event is worth.
+    pub(super) priced: &'a StreamSpec,
+    pub(super) baskets: &'a Baskets,
+}
+
+impl Subject<'_> {
+    /// Whether an alarm is about this.
+    pub(super) fn owns(&self, life: &Life) -> bool {
+        let rest = life.key.strip_prefix(self.kind.name()).and_then(|rest| rest.strip_prefix('/'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.name));
+        life.kind == self.kind && rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
 /// What the book knows of the minute it is looking at.
 pub(super) struct Scene<'a> {
     pub(super) spec: &'a StreamSpec,
+    pub(super) subject: Subject<'a>,
     pub(super) sealed: &'a SealedMinute,
     pub(super) now: TimeUs,
     pub(super) recent: &'a Recent,
@@ -39,13 +65,13 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub(super) fn new(
-        spec: &'a StreamSpec,
+        (spec, subject): (&'a StreamSpec, Subject<'a>),
         sealed: &'a SealedMinute,
         rows: &'a [SliceRow],
         now: TimeUs,
         (recent, marks): (&'a Recent, &'a Marks),
     ) -> Scene<'a> {
-        Scene { spec, sealed, now, recent, marks, rows, by_slice: OnceCell::new() }
+        Scene { spec, subject, sealed, now, recent, marks, rows, by_slice: OnceCell::new() }
     }
 
     pub(super) fn minute(&self) -> Minute {

@@ -8,8 +8,8 @@ use super::episode::{self, Episode, Turn};
 use super::loss::{LossModel, Missing};
 use super::parts::Parts;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
-use crate::baseline::Profiles;
-use crate::model::{Minute, SealedMinute, SliceId, StreamSpec};
+use crate::baseline::{Profiles, Sides};
+use crate::model::{Minute, SealedMinute, Slice, SliceId, StreamSpec};
 use crate::simd::Step;
 use crate::simd::column::*;
 
@@ -36,6 +36,9 @@ pub struct DetectKnobs {
     /// Most slices that are judged; later ones are not, and are counted.
     pub max_slices: usize,
 }
+
+/// What says of each slice which events a minute should have.
+pub(super) type Given<'a> = &'a dyn Fn(&Slice) -> f64;
 
 /// Judges the watched slices of one stream, minute by minute. The same minutes give the same verdicts.
 #[derive(Debug)]
@@ -114,13 +117,28 @@ impl Detector {
     /// Judges a minute: one verdict per known slice, in id order. Minutes must ascend; missing ones are
     /// taken as without data. A minute not later than the last one, or a revision, gives nothing.
     pub fn judge(&mut self, sealed: &SealedMinute) -> Vec<SliceVerdict> {
+        self.judge_by(sealed, None)
+    }
+
+    /// As [`Detector::judge`], but a slice's profile at the minute is what `given` says, in events per minute;
+    /// nothing is learnt of the week, and verdicts are given after a day.
+    pub(super) fn judge_given(&mut self, sealed: &SealedMinute, given: Given<'_>) -> Vec<SliceVerdict> {
+        self.judge_by(sealed, Some(given))
+    }
+
+    fn judge_by(&mut self, sealed: &SealedMinute, given: Option<Given<'_>>) -> Vec<SliceVerdict> {
         if sealed.revision > 0 || self.last.is_some_and(|last| sealed.minute <= last) {
             return Vec::new();
         }
         let origin = *self.origin.get_or_insert(sealed.minute);
         self.bridge(sealed.minute);
-        self.tick(sealed.minute);
-        self.fill(sealed);
+        match given {
+            None => {
+                self.tick(sealed.minute);
+                self.fill(sealed);
+            }
+            Some(given) => self.fill_given(sealed, given),
+        }
         let missing = self.missing(sealed);
         let context = Context {
             minute: sealed.minute,
@@ -223,6 +241,19 @@ impl Detector {
         let fractions = self.clock.fractions();
         for (slice, observed) in self.observed.iter().enumerate() {
             self.bank.put(slice, *observed, fractions[usize::from(self.zone_of[slice])]);
+        }
+    }
+
+    fn fill_given(&mut self, sealed: &SealedMinute, given: Given<'_>) {
+        self.table.roll_up(sealed.judged_rows(), &mut self.observed);
+        self.grow();
+        for (id, name) in self.table.iter() {
+            let (slice, profile) = (id.index(), given(name) as f32);
+            if self.bank.get(slice, AGE) <= READY_AGE {
+                self.bank.set(slice, AGE, READY_AGE + 1.0);
+            }
+            self.bank.set_sides(slice, Sides { left: profile, right: profile, weeks: 4.0 });
+            self.bank.put(slice, self.observed[slice], 0.0);
         }
     }
 

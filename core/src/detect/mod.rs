@@ -7,6 +7,7 @@ mod bank;
 mod clock;
 mod detector;
 mod episode;
+mod funnel;
 mod loss;
 mod parts;
 mod slices;
@@ -16,6 +17,9 @@ mod tests;
 mod verdict;
 
 pub use detector::{DetectKnobs, Detector};
+#[cfg(test)]
+pub(crate) use funnel::tests::{FunnelShop, sealed_of_funnel};
+pub use funnel::{FunnelDetector, FunnelMinute, FunnelState};
 pub use slices::SliceTable;
 pub use state::{DetectorState, StateError};
 pub use verdict::{SinceOnset, SliceVerdict, Verdict};

@@ -4,6 +4,8 @@
 //! alarm records, incident rows.
 //! Must not know: files, sockets, clocks, Arrow.
 
+#[cfg(test)]
+mod funnel_tests;
 mod hindsight;
 mod late;
 #[cfg(test)]
@@ -23,10 +25,10 @@ pub use late::{Revised, RevisedRow};
 pub use state::{JudgeState, RestoreError};
 
 pub use crate::alarm::SliceRow;
-use crate::alarm::{AlarmBook, AlarmRecord, BookContext, Incident, Severity};
-use crate::detect::{DetectKnobs, Detector, SinceOnset, SliceVerdict, Verdict};
+use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
+use crate::detect::{DetectKnobs, Detector, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View,
+    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View,
 };
 
 /// What a judge is made with, besides the streams.
@@ -42,6 +44,8 @@ pub struct JudgeContext {
     pub knobs: DetectKnobs,
     /// Address of the dashboard, without a slash at its end.
     pub http_url: Option<String>,
+    /// Watched ratios between streams.
+    pub funnels: Vec<FunnelSpec>,
 }
 
 /// A minute as it was judged: rows for the `slices` dataset, records to be sent.
@@ -61,12 +65,16 @@ pub struct JudgedMinute {
     pub judged_at: TimeUs,
 }
 
+/// What is done with a judged minute of a funnel.
+type TellFunnel<'a> = &'a mut dyn FnMut(&mut AlarmBook, FunnelSides<'_>, &SealedMinute, &[SliceRow]);
+
 /// Judges the minutes of all streams. The same minutes give the same verdicts and records.
 #[derive(Debug)]
 pub struct Judge {
     streams: Arc<[StreamSpec]>,
     detectors: Vec<Detector>,
     hindsight: Vec<Hindsight>,
+    funnels: Vec<FunnelDetector>,
     book: AlarmBook,
 }
 
@@ -75,7 +83,11 @@ impl Judge {
     pub fn new(streams: Arc<[StreamSpec]>, context: JudgeContext) -> Judge {
         let detectors = streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
         let hindsight = streams.iter().map(|_| Hindsight::new(streams.len())).collect();
-        Judge { streams, detectors, hindsight, book: AlarmBook::new(book_context(&context)) }
+        let funnel = |spec: &FunnelSpec| {
+            FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs)
+        };
+        let funnels = context.funnels.iter().map(funnel).collect();
+        Judge { detectors, hindsight, funnels, book: AlarmBook::new(book_context(&context)), streams }
     }
 
     /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 (that is for
@@ -84,7 +96,10 @@ impl Judge {
         let judged = self.rows(sealed);
         let spec = &self.streams[sealed.stream.index()];
         let records = judged.as_ref().map(|rows| self.book.minute(spec, sealed, rows, now));
-        let (rows, records) = (judged.unwrap_or_default(), records.unwrap_or_default());
+        let (rows, mut records) = (judged.unwrap_or_default(), records.unwrap_or_default());
+        self.funnels(sealed, &mut |book, sides, sealed, rows| {
+            records.extend(book.funnel(sides, sealed, rows, now));
+        });
         JudgedMinute {
             stream: sealed.stream,
             minute: sealed.minute,
@@ -99,6 +114,24 @@ impl Judge {
     pub fn learn(&mut self, sealed: &SealedMinute) {
         if let Some(rows) = self.rows(sealed) {
             self.book.learn(&self.streams[sealed.stream.index()], sealed, &rows);
+        }
+        self.funnels(sealed, &mut |book, sides, sealed, rows| book.learn_funnel(sides.name, sealed, rows));
+    }
+
+    /// Hands the minute to every funnel, and what that makes judged of it to `tell`.
+    fn funnels(&mut self, sealed: &SealedMinute, tell: TellFunnel<'_>) {
+        for funnel in &mut self.funnels {
+            for judged in funnel.take(sealed) {
+                let row = |(slice, verdict)| SliceRow { slice, verdict };
+                let rows: Vec<SliceRow> = judged.rows.into_iter().map(row).collect();
+                let spec = funnel.spec();
+                let sides = FunnelSides {
+                    name: &spec.name,
+                    from: &self.streams[spec.from.index()],
+                    to: &self.streams[spec.to.index()],
+                };
+                tell(&mut self.book, sides, &judged.sealed, &rows);
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::hindsight::SavedMinute;
 use super::{Judge, JudgeContext, book_context};
 use crate::alarm::{AlarmBook, BookState};
-use crate::detect::{DetectorState, StateError};
-use crate::model::StreamSpec;
+use crate::detect::{DetectorState, FunnelState, StateError};
+use crate::model::{StreamId, StreamSpec};
 
 /// The version written; older ones are read.
 const VERSION: u32 = 1;
@@ -23,6 +23,8 @@ pub struct JudgeState {
     /// Missing in states of before there was late data for verdicts: then late data find nothing to revise.
     #[serde(default)]
     hindsight: BTreeMap<String, Vec<SavedMinute>>,
+    #[serde(default)]
+    funnels: BTreeMap<String, FunnelState>,
 }
 
 /// Why a saved judge was not taken.
@@ -34,6 +36,9 @@ pub enum RestoreError {
     /// The detector of a stream.
     #[error("stream {0}: {1}")]
     Detector(String, StateError),
+    /// The detector of a funnel.
+    #[error("funnel {0}: {1}")]
+    Funnel(String, StateError),
     /// The verdicts of the last minutes of a stream.
     #[error("the last verdicts of stream {0} are damaged")]
     Hindsight(String),
@@ -52,7 +57,13 @@ impl Judge {
             detectors: named.map(|(stream, detector)| (stream.name.clone(), detector.save())).collect(),
             book: self.book.save(),
             hindsight: self.hindsight_by_name(),
+            funnels: self.funnels.iter().map(|f| (f.spec().name.clone(), f.save(&self.names()))).collect(),
         }
+    }
+
+    fn names(&self) -> impl Fn(StreamId) -> String + use<> {
+        let streams = Arc::clone(&self.streams);
+        move |stream| streams[stream.index()].name.clone()
     }
 
     fn hindsight_by_name(&self) -> BTreeMap<String, Vec<SavedMinute>> {
@@ -85,6 +96,13 @@ impl Judge {
             if let Some(saved) = state.hindsight.get(&stream.name) {
                 let damaged = || RestoreError::Hindsight(stream.name.clone());
                 hindsight.restore(saved).ok_or_else(damaged)?;
+            }
+        }
+        let names = judge.names();
+        for funnel in &mut judge.funnels {
+            if let Some(saved) = state.funnels.get(&funnel.spec().name) {
+                let name = funnel.spec().name.clone();
+                funnel.restore(saved, &names).map_err(|error| RestoreError::Funnel(name, error))?;
             }
         }
         Ok(judge)

@@ -20,6 +20,7 @@ pub(super) fn context() -> JudgeContext {
         config_hash: "9f3c".to_owned(),
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1000 },
         http_url: None,
+        funnels: Vec::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! How much of a minute's data is believed to have arrived, and who is missing.
 
+use serde::{Deserialize, Serialize};
+
 use super::{SourceId, TimeUs};
 
 /// What a source (or one of its origins) was doing in a minute.
@@ -71,7 +73,7 @@ pub struct SourceMinute {
 }
 
 /// A missing origin as alarms name it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MissingOrigin {
     /// The origin, or the source's name if it has no origins.
     pub origin: String,
@@ -82,7 +84,7 @@ pub struct MissingOrigin {
 }
 
 /// How much of a minute's data is believed to have arrived. Known loss widens verdicts, it never silences them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Completeness {
     /// Believed fraction that arrived, 0 to 1.
     pub fraction: f64,

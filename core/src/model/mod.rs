@@ -6,6 +6,7 @@
 mod completeness;
 mod decimal;
 mod digits;
+mod funnel;
 mod ids;
 mod ledger;
 mod mark;
@@ -18,6 +19,7 @@ mod time;
 pub use completeness::{Completeness, MissingOrigin, SourceMinute, SourceState};
 pub use decimal::{DecimalError, MAX_CELL, Money, Weight, parse_decimal};
 pub use digits::{plain_decimal, whole_number};
+pub use funnel::{FunnelDimension, FunnelSpec};
 pub use ids::{ConnId, OriginId, SeriesId, SliceId, SourceId, StreamId};
 pub use ledger::{BadFields, Ledger, LedgerCounts, LedgerKey, Reason};
 pub use mark::{Goodbye, Heartbeat, Mark};

@@ -1,10 +1,29 @@
 //! `[funnel.NAME]`: what one stream should bring in another.
 
-use ebbd_core::model::{MICROS_PER_MINUTE, StreamSpec};
+use ebbd_core::model::{FunnelDimension, FunnelSpec, MICROS_PER_MINUTE, StreamId, StreamSpec};
 
 use super::checked::{FunnelConfig, StreamNames};
 use super::written::{Item, Section};
 use super::{names, route, watching};
+
+impl FunnelConfig {
+    /// As the core uses it; `None` when the streams are not these.
+    pub fn spec(&self, streams: &[StreamSpec]) -> Option<FunnelSpec> {
+        let place = |name: &str| streams.iter().position(|stream| stream.name == name);
+        let (from, to) = (place(&self.from)?, place(&self.to)?);
+        let dimension = |name: &String| {
+            let place = |at: usize| streams[at].dimensions.iter().position(|d| d.name == *name);
+            Some(FunnelDimension { name: name.clone(), from: place(from)?, to: place(to)? })
+        };
+        Some(FunnelSpec {
+            name: self.name.clone(),
+            from: StreamId(u16::try_from(from).ok()?),
+            to: StreamId(u16::try_from(to).ok()?),
+            by: self.by.iter().map(dimension).collect::<Option<_>>()?,
+            within_min: u32::try_from(self.within_us / MINUTE).ok()?,
+        })
+    }
+}
 
 const MINUTE: i64 = MICROS_PER_MINUTE;
 

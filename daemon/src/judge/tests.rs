@@ -20,6 +20,7 @@ fn judge() -> Judge {
         config_hash: "9f3c".to_owned(),
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 100 },
         http_url: None,
+        funnels: Vec::new(),
     };
     Judge::new(Arc::from([StreamSpec::example()]), context)
 }

@@ -31,17 +31,18 @@ pub struct Learnt {
     pub seconds: f64,
 }
 
-/// Teaches `judge` the last weeks before `now`, stream by stream, day by day.
+/// Teaches `judge` the last weeks before `now`, day by day.
 pub(super) fn learn(judge: &mut Judge, config: &Config, now: TimeUs, service: &ServiceManager) -> Learnt {
     let (begun, mut asked) = (Instant::now(), Instant::now());
     let mut learnt = Learnt::default();
-    for (id, spec) in (0u16..).zip(config.streams.iter()) {
-        let mut next = None;
-        for back in (0..DAYS).rev() {
-            let day = now.plus_us(-back * DAY_US);
+    let mut next = vec![None; config.streams.len()];
+    for back in (0..DAYS).rev() {
+        let day = now.plus_us(-back * DAY_US);
+        // All streams of a day: what one brings in another is learnt from both.
+        for ((id, spec), next) in (0u16..).zip(config.streams.iter()).zip(&mut next) {
             let dir = config.data_dir.join(Dataset::Minutes.directory(&spec.name, day));
             let minutes = read_day(&dir, spec, now.minute(), &mut learnt);
-            teach(judge, StreamId(id), minutes, &mut next, &mut learnt);
+            teach(judge, StreamId(id), minutes, next, &mut learnt);
             if asked.elapsed() > ASK_EVERY {
                 asked = Instant::now();
                 service.extend_start(ASK_EVERY * 6);
