@@ -12,6 +12,7 @@ mod counting;
 mod crash;
 mod crooked;
 mod demo;
+mod funnel;
 mod http;
 mod lost;
 mod medium;

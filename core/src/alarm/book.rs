@@ -131,13 +131,8 @@ impl AlarmBook {
         self.learn(spec, sealed, rows);
         let memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
         let marks = std::mem::take(&mut self.pages.marks);
-        let subject = Subject {
-            kind: Kind::Drop,
-            name: &spec.name,
-            per: None,
-            priced: spec,
-            baskets: &memory.baskets,
-        };
+        let subject =
+            Subject { kind: Kind::Drop, name: &spec.name, per: None, priced: spec, baskets: &memory.baskets };
         let scene = Scene::new((spec, subject), sealed, rows, now, (&memory.recent, &marks));
         let mut records = Vec::new();
         self.falls(&scene, &mut records);

@@ -92,12 +92,7 @@ pub(super) fn bare(
 }
 
 /// The record of a drop.
-pub(super) fn of_fall(
-    bare: AlarmRecord,
-    life: &Life,
-    fall: &Fall,
-    scene: &Scene,
-) -> AlarmRecord {
+pub(super) fn of_fall(bare: AlarmRecord, life: &Life, fall: &Fall, scene: &Scene) -> AlarmRecord {
     let verdict = scene.verdict(&fall.shown);
     let per_order = scene.subject.baskets.per_order(scene.subject.priced, &fall.shown);
     let suspects = scene.marks.near(life.onset, &fall.shown);

@@ -25,8 +25,8 @@ pub mod words;
 
 pub use book::AlarmBook;
 pub use compose::BookContext;
-pub use incident::{Incident, IncidentMoney};
 pub use funnel::FunnelSides;
+pub use incident::{Incident, IncidentMoney};
 pub use late::{LateNews, LateVerdict};
 pub use marks::{Marks, Suspects};
 pub use record::{

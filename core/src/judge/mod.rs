@@ -28,7 +28,8 @@ pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
 use crate::detect::{DetectKnobs, Detector, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs, View,
+    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs,
+    View,
 };
 
 /// What a judge is made with, besides the streams.
@@ -83,9 +84,8 @@ impl Judge {
     pub fn new(streams: Arc<[StreamSpec]>, context: JudgeContext) -> Judge {
         let detectors = streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
         let hindsight = streams.iter().map(|_| Hindsight::new(streams.len())).collect();
-        let funnel = |spec: &FunnelSpec| {
-            FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs)
-        };
+        let funnel =
+            |spec: &FunnelSpec| FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs);
         let funnels = context.funnels.iter().map(funnel).collect();
         Judge { detectors, hindsight, funnels, book: AlarmBook::new(book_context(&context)), streams }
     }

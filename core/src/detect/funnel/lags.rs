@@ -172,7 +172,9 @@ mod tests {
         let mut lags = Lags::new(240);
         let mut came: VecDeque<f32> = VecDeque::new();
         let wave = |minute: i32, period: f64| (f64::from(minute) * std::f64::consts::TAU / period).sin();
-        let rate = |minute: i32| 100.0 + 40.0 * wave(minute, 1440.0) + 20.0 * wave(minute, 173.0) + 10.0 * wave(minute, 61.0);
+        let rate = |minute: i32| {
+            100.0 + 40.0 * wave(minute, 1440.0) + 20.0 * wave(minute, 173.0) + 10.0 * wave(minute, 61.0)
+        };
         for minute in 0..4 * 1440 {
             came.push_back(rate(minute) as f32);
             came.drain(..came.len().saturating_sub(lags.buckets()));

@@ -72,7 +72,8 @@ impl FunnelMinute {
 impl FunnelDetector {
     /// A detector that knows nothing yet. `to` is the second stream.
     pub fn new(spec: FunnelSpec, to: &StreamSpec, knobs: &DetectKnobs) -> FunnelDetector {
-        let detector = Detector::new(&own_stream(&spec, to), &DetectKnobs { max_slices: MOST_SLICES, ..*knobs });
+        let detector =
+            Detector::new(&own_stream(&spec, to), &DetectKnobs { max_slices: MOST_SLICES, ..*knobs });
         FunnelDetector {
             lags: Lags::new(spec.within_min),
             spec,
@@ -173,20 +174,14 @@ impl FunnelDetector {
         self.came.retain(|_, came| came.iter().any(|count| *count > 0.0));
     }
 
-    fn judge(
-        &mut self,
-        minute: Minute,
-        counts: &Counts,
-        completeness: Completeness,
-    ) -> Option<FunnelMinute> {
+    fn judge(&mut self, minute: Minute, counts: &Counts, completeness: Completeness) -> Option<FunnelMinute> {
         if self.known < self.spec.within_min.min(LEAST_KNOWN) {
             return None;
         }
         let means = self.came.iter().map(|(slice, came)| (slice.clone(), self.lags.means(came, minute)));
         let means: BTreeMap<Slice, Vec<f64>> = means.collect();
         let sound = !completeness.no_data && completeness.fraction >= 1.0;
-        let judged =
-            (self.taught >= LAGS_FIRST).then(|| self.verdicts(minute, counts, completeness, &means));
+        let judged = (self.taught >= LAGS_FIRST).then(|| self.verdicts(minute, counts, completeness, &means));
         if sound {
             let falls = |slice: &Slice| judged.as_ref().is_some_and(|judged| judged.falls(slice));
             let normal = means.iter().filter(|(slice, _)| !falls(slice));
@@ -206,7 +201,8 @@ impl FunnelDetector {
         means: &BTreeMap<Slice, Vec<f64>>,
     ) -> FunnelMinute {
         let sealed = self.own_minute(minute, counts, completeness);
-        let expected = |slice: &Slice| means.get(slice).map_or(0.0, |means| self.lags.expected_at_least(means));
+        let expected =
+            |slice: &Slice| means.get(slice).map_or(0.0, |means| self.lags.expected_at_least(means));
         let whole: f64 = means.keys().map(expected).sum();
         let verdicts = self
             .detector

@@ -8,7 +8,13 @@ const DAY: i32 = 1440;
 
 fn spec() -> FunnelSpec {
     let by = FunnelDimension { name: "marketplace".to_owned(), from: 0, to: 0 };
-    FunnelSpec { name: "shipped".to_owned(), from: StreamId(0), to: StreamId(1), by: vec![by], within_min: 240 }
+    FunnelSpec {
+        name: "shipped".to_owned(),
+        from: StreamId(0),
+        to: StreamId(1),
+        by: vec![by],
+        within_min: 240,
+    }
 }
 
 fn detector() -> FunnelDetector {
@@ -90,7 +96,8 @@ fn run(seed: u64, hours: i32, orders: f64, shipped: [f64; 2]) -> (BTreeMap<Strin
         let minute = BEGIN.plus(at);
         let mut judged = detector.take(&sealed_of_funnel(1, minute, follow));
         judged.extend(detector.take(&sealed_of_funnel(0, minute, came)));
-        for (slice, _) in judged.iter().flat_map(|judged| &judged.rows).filter(|(_, v)| v.verdict == Verdict::Drop)
+        for (slice, _) in
+            judged.iter().flat_map(|judged| &judged.rows).filter(|(_, v)| v.verdict == Verdict::Drop)
         {
             *drops.entry(slice.to_string()).or_default() += 1;
             first = first.or(Some(at - change));

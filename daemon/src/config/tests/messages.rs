@@ -189,10 +189,6 @@ fn every_error_says_what_to_write() {
 #[test]
 fn what_is_not_acted_on_is_said() {
     insta::assert_snapshot!(warnings(WHOLE), @r#"
-    ebbd.toml:58:2: warning: funnels are not judged yet
-       58 | [funnel.shipped]
-          |  ^^^^^^
-          = the configuration is valid and will take effect with a later release
     ebbd.toml:67:3: warning: the calendar is not applied yet: alarms on these days are judged like any other day's
        67 | [[calendar]]
           |   ^^^^^^^^
