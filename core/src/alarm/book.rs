@@ -148,6 +148,11 @@ impl AlarmBook {
         self.pages.marks.add(mark);
     }
 
+    /// The change markers that are kept.
+    pub fn marks(&self) -> &Marks {
+        &self.pages.marks
+    }
+
     /// The latest record of each open alarm, by number.
     pub fn open_alarms(&self) -> Vec<AlarmRecord> {
         self.pages.open.iter().map(|alarm| alarm.record.clone()).collect()

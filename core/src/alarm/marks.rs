@@ -49,6 +49,11 @@ impl Marks {
         }
     }
 
+    /// The markers since `from` that were not taken back, oldest first.
+    pub fn since(&self, from: TimeUs) -> impl Iterator<Item = &Mark> {
+        self.marks.iter().filter(move |mark| mark.at >= from && !mark.retracted)
+    }
+
     /// Markers pushed out by newer ones before their 90 days were over.
     pub fn evicted(&self) -> u64 {
         self.evicted

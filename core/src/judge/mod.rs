@@ -163,6 +163,11 @@ impl Judge {
         self.book.mark(mark);
     }
 
+    /// The change markers since `from` that were not taken back, oldest first.
+    pub fn marks_since(&self, from: TimeUs) -> Vec<Mark> {
+        self.book.marks().since(from).cloned().collect()
+    }
+
     /// ebbd's own trouble, named by a short key (`disk`, `quarantine`, `fenced`); see [`AlarmBook::trouble`].
     pub fn trouble(
         &mut self,

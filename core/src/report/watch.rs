@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use super::layout;
 use crate::alarm::AlarmRecord;
 use crate::alarm::block::{self, instant};
+pub use crate::alarm::block::{Block, Line, Tone};
 use crate::alarm::words::Clock;
 use crate::model::TimeUs;
 
@@ -32,12 +33,26 @@ pub fn block(record: &AlarmRecord, style: &Style) -> String {
     layout::lay_out(&block::of(record, &clock(record, style)), style)
 }
 
+/// What a record says, in parts that a page lays out by itself; times in `zone`.
+pub fn parts(record: &AlarmRecord, zone: &TimeZone) -> Block {
+    block::of(record, &clock_in(record, zone))
+}
+
+/// The same of the whole alarm, whatever its record was written for.
+pub fn first_sight_parts(record: &AlarmRecord, zone: &TimeZone) -> Block {
+    block::full(record, &clock_in(record, zone))
+}
+
 /// The whole block of an alarm, whatever its record was written for.
 pub fn first_sight(record: &AlarmRecord, style: &Style) -> String {
     layout::lay_out(&block::full(record, &clock(record, style)), style)
 }
 
 fn clock(record: &AlarmRecord, style: &Style) -> Clock {
+    clock_in(record, &style.zone)
+}
+
+fn clock_in(record: &AlarmRecord, zone: &TimeZone) -> Clock {
     let at: TimeUs = instant(&record.at).unwrap_or_default();
-    Clock::new(style.zone.clone(), at)
+    Clock::new(zone.clone(), at)
 }

@@ -39,8 +39,19 @@ pub struct Outcome {
     pub rows: Vec<StoreMessage>,
 }
 
-/// Who looks on: the minute judged, how long it took.
-pub type Onlooker<'a> = &'a mut dyn FnMut(&JudgedMinute, Duration);
+/// What an onlooker sees.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A minute was judged; how long it took.
+    Judged(&'a JudgedMinute, Duration),
+    /// Verdicts were judged anew.
+    Revised(&'a [RevisedRow]),
+    /// A change marker came.
+    Marked(&'a Mark),
+}
+
+/// Who looks on.
+pub type Onlooker<'a> = &'a mut dyn FnMut(Seen<'_>);
 
 impl JudgeInput {
     /// What a step that was sealed at `now` has for the judge, in its order.
@@ -64,9 +75,10 @@ impl JudgeInput {
     pub fn tell(self, judge: &mut Judge, onlooker: Onlooker<'_>) -> Outcome {
         match self {
             JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
-            JudgeInput::Late(revisions, now) => late(judge, revisions, now),
+            JudgeInput::Late(revisions, now) => late(judge, revisions, now, onlooker),
             JudgeInput::Open(open) => Outcome::rows(vec![StoreMessage::Minute(open)]),
             JudgeInput::Mark(mark) => {
+                onlooker(Seen::Marked(&mark));
                 judge.mark(mark.clone());
                 Outcome::rows(vec![StoreMessage::Marks(vec![mark])])
             }
@@ -84,7 +96,7 @@ impl Outcome {
 fn minute(judge: &mut Judge, sealed: Arc<SealedMinute>, now: TimeUs, onlooker: Onlooker<'_>) -> Outcome {
     let begun = Instant::now();
     let mut judged = judge.judge(&sealed, now);
-    onlooker(&judged, begun.elapsed());
+    onlooker(Seen::Judged(&judged, begun.elapsed()));
     let stream = sealed.stream;
     let mut rows = vec![StoreMessage::Minute(sealed)];
     let records = std::mem::take(&mut judged.records);
@@ -98,8 +110,14 @@ fn minute(judge: &mut Judge, sealed: Arc<SealedMinute>, now: TimeUs, onlooker: O
     Outcome { records, rows }
 }
 
-fn late(judge: &mut Judge, revisions: Vec<Arc<SealedMinute>>, now: TimeUs) -> Outcome {
+fn late(
+    judge: &mut Judge,
+    revisions: Vec<Arc<SealedMinute>>,
+    now: TimeUs,
+    onlooker: Onlooker<'_>,
+) -> Outcome {
     let revised = judge.revise(&revisions, now);
+    onlooker(Seen::Revised(&revised.rows));
     let mut rows: Vec<StoreMessage> = revisions.into_iter().map(StoreMessage::Minute).collect();
     rows.extend(changed_incidents(judge));
     let mut slices: BTreeMap<StreamId, Vec<JudgedRow>> = BTreeMap::new();
@@ -149,7 +167,7 @@ impl JudgeReplay {
     /// Tells the judge; gives all rows.
     pub fn tell(&mut self, input: JudgeInput) -> Vec<StoreMessage> {
         let mut rows = self.own_troubles();
-        let outcome = input.tell(&mut self.judge, &mut |_, _| {});
+        let outcome = input.tell(&mut self.judge, &mut |_| {});
         rows.extend(outcome.rows);
         if !outcome.records.is_empty() {
             let is_new = |record: &&AlarmRecord| !self.published.contains_key(&record.seq);

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender};
 use ebbd_core::alarm::AlarmRecord;
-use ebbd_core::judge::{Judge, JudgedMinute};
+use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
+use ebbd_core::model::Mark;
 
-use super::input::{JudgeInput, changed_incidents};
+use super::input::{JudgeInput, Seen, changed_incidents};
 use super::publish::Publisher;
 use super::troubles::Troubles;
 use crate::service::ServiceManager;
@@ -39,6 +40,12 @@ pub enum JudgeMessage {
 pub trait JudgeView: Send + Sync {
     /// After each judged minute.
     fn judged(&self, judged: &JudgedMinute, took: Duration);
+
+    /// After verdicts were judged anew because of late data.
+    fn revised(&self, rows: &[RevisedRow]);
+
+    /// After a change marker has come.
+    fn marked(&self, mark: &Mark);
 
     /// After each record that is sent, whatever made it: the alarms that are open now, how many were sent.
     fn told(&self, open: Vec<AlarmRecord>, records: usize);
@@ -96,7 +103,11 @@ impl JudgeThread {
 
     fn input(&mut self, input: JudgeInput) {
         let view = Arc::clone(&self.view);
-        let outcome = input.tell(&mut self.judge, &mut |judged, took| view.judged(judged, took));
+        let outcome = input.tell(&mut self.judge, &mut |seen| match seen {
+            Seen::Judged(judged, took) => view.judged(judged, took),
+            Seen::Revised(rows) => view.revised(rows),
+            Seen::Marked(mark) => view.marked(mark),
+        });
         self.publish(outcome.records);
         outcome.rows.into_iter().for_each(|rows| self.to_store(rows));
     }
