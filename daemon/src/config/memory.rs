@@ -33,6 +33,8 @@ const ID_BYTES: u64 = 32;
 const SUBSCRIBER_BYTES: u64 = 24 * MIB + 256 * 128 * KIB;
 /// An outlet that sends: the alerts that it keeps, the request on its way.
 const OUTLET_BYTES: u64 = 4 * MIB;
+/// The last hours of the watched slices that the dashboard keeps, and answers on their way to 64 browsers.
+const DASHBOARD_BYTES: u64 = 16 * MIB;
 /// A Parquet file under construction: a row group and the batch on its way into it.
 const PARQUET_BYTES: u64 = 72 * MIB;
 /// The bodies of one HTTP source's requests together, packed and unpacked.
@@ -132,6 +134,7 @@ pub(super) fn bounds(
         bound("judge: last minutes", judge::LAST_MINUTES_BYTES),
         bound("alarm socket: records and subscribers", SUBSCRIBER_BYTES),
         bound("outlets that send", outlets as u64 * OUTLET_BYTES),
+        bound("dashboard: last hours", DASHBOARD_BYTES),
         bound("rows that wait for their roll", limits.memory / ROWS_PART),
         bound("Parquet under construction", PARQUET_BYTES),
     ]

@@ -1,21 +1,28 @@
-//! HTTP, read-only: health, metrics, status, alarms, and a plain page that shows where they are.
+//! HTTP, read-only: health, metrics, the API, and the dashboard that is made from it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use ebbd_core::alarm::AlarmRecord;
+use ebbd_core::model::Minute;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::answers;
+use super::board::Board;
+use super::dashboard;
 use super::guarded::GuardedListener;
 use super::hub::AlarmHub;
-use super::page;
+use super::live::Live;
+use super::query::Query;
 use crate::telemetry::{Exposition, StatusReport, Telemetry, TextFormat};
 
 /// Records that `/api/v1/alarms` answers beside the open alarms.
@@ -34,26 +41,42 @@ pub type FiguresSource = Arc<dyn Fn() -> Arc<Telemetry> + Send + Sync>;
 #[derive(Clone)]
 pub struct HttpOutlet {
     hub: Arc<AlarmHub>,
+    board: Arc<Board>,
     figures: FiguresSource,
     status: StatusSource,
 }
 
 impl HttpOutlet {
     /// Answers from these.
-    pub fn new(hub: Arc<AlarmHub>, figures: FiguresSource, status: StatusSource) -> HttpOutlet {
-        HttpOutlet { hub, figures, status }
+    pub fn new(
+        hub: Arc<AlarmHub>,
+        board: Arc<Board>,
+        figures: FiguresSource,
+        status: StatusSource,
+    ) -> HttpOutlet {
+        HttpOutlet { hub, board, figures, status }
     }
 
-    fn router(self) -> Router {
+    fn router(self, stop: watch::Receiver<bool>) -> Router {
+        let telemetry = (self.figures)();
+        let counters = Arc::clone(&telemetry.http);
+        let live = Live::new(Arc::clone(&self.hub), Arc::clone(&self.board), counters, stop);
         Router::new()
-            .route("/", get(front))
+            .route("/", get(dashboard::page))
+            .route("/slices", get(dashboard::page))
+            .route("/alarms/{no}", get(dashboard::alarm_page))
+            .route("/assets/{name}", get(dashboard::asset))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .route("/api/v1/status", get(status))
             .route("/api/v1/alarms", get(alarms))
+            .route("/api/v1/alarms/{no}", get(alarm))
+            .route("/api/v1/slices", get(slices))
+            .route("/api/v1/marks", get(marks))
+            .route("/api/v1/live", get(move |headers: HeaderMap| async move { live.answer(&headers) }))
             .fallback(nothing_here)
-            .layer(middleware::from_fn_with_state((self.figures)(), count))
+            .layer(middleware::from_fn_with_state(telemetry, count))
             .with_state(self)
     }
 
@@ -74,11 +97,12 @@ pub(super) async fn serve_within(
     outlet: HttpOutlet,
     mut stop: watch::Receiver<bool>,
 ) {
+    let router = outlet.router(stop.clone());
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
     let listener = GuardedListener::new(listener, idle);
-    if let Err(error) = axum::serve(listener, outlet.router()).with_graceful_shutdown(stopped).await {
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
         tracing::error!("http: {error}");
     }
 }
@@ -89,9 +113,7 @@ async fn count(
     next: Next,
 ) -> Response {
     telemetry.http.requests.inc();
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(CACHE_CONTROL, axum::http::HeaderValue::from_static("no-store"));
-    response
+    dashboard::guarded(next.run(request).await)
 }
 
 async fn healthz() -> &'static str {
@@ -115,18 +137,99 @@ async fn status(State(outlet): State<HttpOutlet>) -> impl IntoResponse {
     axum::Json(outlet.report().await)
 }
 
-/// `{"open":[…],"recent":[…]}`: open alarms by their latest records; the newest records, newest first.
-async fn alarms(State(outlet): State<HttpOutlet>) -> impl IntoResponse {
+/// `{"told":…,"open":[…],"recent":[…]}`: open alarms by their latest records; the newest records, newest first.
+async fn alarms(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> Response {
+    let query = match Query::read(query.as_deref()) {
+        Ok(query) => query,
+        Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
+    };
     let (open, recent) = outlet.hub.recent(RECENT_RECORDS);
-    let text = format!("{{\"open\":[{}],\"recent\":[{}]}}\n", open.join(","), recent.join(","));
-    ([(CONTENT_TYPE, "application/json")], text)
+    axum::Json(answers::alarms(&open, &recent, &query.zone)).into_response()
 }
 
-async fn front(State(outlet): State<HttpOutlet>) -> impl IntoResponse {
-    let text = page::front(&outlet.report().await);
-    ([(CONTENT_TYPE, "text/html; charset=utf-8")], text)
+async fn alarm(
+    State(outlet): State<HttpOutlet>,
+    Path(no): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = match Query::read(query.as_deref()) {
+        Ok(query) => query,
+        Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
+    };
+    let no = no.parse().unwrap_or(0);
+    let texts = outlet.hub.of_alarm(no);
+    let records: Vec<AlarmRecord> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    if records.is_empty() {
+        let why = format!("no record of alarm {no} is kept here; the dataset alarms may have it");
+        return refused(StatusCode::NOT_FOUND, &why);
+    }
+    axum::Json(answers::alarm(no, &records, &query.zone)).into_response()
+}
+
+/// Without a slice: the latest verdicts of all. With one: its minutes.
+async fn slices(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> Response {
+    match Query::read(query.as_deref()).map(|query| outlet.slices(&query)) {
+        Ok(Ok(answer)) => axum::Json(answer).into_response(),
+        Ok(Err(why)) => refused(StatusCode::NOT_FOUND, &why),
+        Err(why) => refused(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+/// The change markers of the last hours, by the clock of event time.
+async fn marks(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> Response {
+    match Query::read(query.as_deref()) {
+        Ok(query) => {
+            let newest = outlet.board.streams().values().map(|board| board.minute).max();
+            let from = newest.map_or(Minute(0), |newest| before(newest, query.hours));
+            axum::Json(answers::marks(from, &outlet.board.marks(from))).into_response()
+        }
+        Err(why) => refused(StatusCode::BAD_REQUEST, &why),
+    }
+}
+
+impl HttpOutlet {
+    fn slices(&self, query: &Query) -> Result<Value, String> {
+        let mut streams = self.board.streams();
+        if let Some(wanted) = &query.stream {
+            streams.retain(|name, _| name == wanted);
+            if streams.is_empty() {
+                return Err(format!("no minute of a stream {wanted} has been judged"));
+            }
+        }
+        let Some(slice) = &query.slice else {
+            let told: Vec<Value> = streams.iter().map(|(name, board)| answers::stream(name, board)).collect();
+            return Ok(json!({ "v": 1, "streams": told }));
+        };
+        let (name, board) = streams.first_key_value().ok_or("no minute has been judged yet")?;
+        let minutes = self.board.minutes(name, slice).ok_or_else(|| {
+            format!(
+                "slice {slice} of stream {name} is not watched, or there are too many to keep its minutes"
+            )
+        })?;
+        let from = before(board.minute, query.hours);
+        let minutes: Vec<Value> =
+            minutes.iter().filter(|point| point.minute >= from).map(answers::point).collect();
+        Ok(json!({
+            "v": 1,
+            "stream": name,
+            "slice": slice,
+            "title": answers::title(&board.dimensions, slice),
+            "from": from.start().to_rfc3339(),
+            "to": board.minute.end().to_rfc3339(),
+            "minutes": minutes,
+        }))
+    }
+}
+
+/// The first of the last `hours` that end with `minute`.
+fn before(minute: Minute, hours: u32) -> Minute {
+    minute.plus(1 - 60 * i32::try_from(hours).unwrap_or(i32::MAX / 60))
+}
+
+fn refused(status: StatusCode, why: &str) -> Response {
+    (status, axum::Json(json!({ "error": why }))).into_response()
 }
 
 async fn nothing_here() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "nothing here; / says where things are\n")
+    (StatusCode::NOT_FOUND, "nothing here; / shows what there is\n")
 }

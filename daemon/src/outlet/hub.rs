@@ -75,11 +75,21 @@ pub(super) struct Welcome {
     pub(super) boots: u64,
 }
 
+/// A line of a batch, without its end.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Its type: `alarm`, `gap` or `hello`.
+    pub(super) what: &'static str,
+    /// The number up to which a subscriber has had everything with it; 0 if it says nothing of that.
+    pub(super) through: u64,
+    pub(super) json: Arc<str>,
+}
+
 /// What a subscriber sends next.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// Lines without their ends, gaps among them.
-    pub(super) lines: Vec<Arc<str>>,
+    /// Lines, gaps among them.
+    pub(super) lines: Vec<Told>,
     /// How many of the lines are gaps.
     pub(super) gaps: u64,
     /// First number that is not in this batch.
@@ -169,6 +179,17 @@ impl AlarmHub {
         let open = state.open.values().map(|(line, _)| Arc::clone(&line.json)).collect();
         let recent = state.ring.lines().rev().take(most).map(|line| Arc::clone(&line.json)).collect();
         (open, recent)
+    }
+
+    /// The kept records of alarm `no`, oldest first, as JSON texts.
+    pub fn of_alarm(&self, no: u64) -> Vec<Arc<str>> {
+        let state = self.drained();
+        let lines = state.ring.lines().filter(|line| line.no == no).map(|line| Arc::clone(&line.json));
+        let found: Vec<Arc<str>> = lines.collect();
+        if found.is_empty() {
+            return state.open.get(&no).map(|(line, _)| Arc::clone(&line.json)).into_iter().collect();
+        }
+        found
     }
 
     /// Empties the inbox whenever the bell rings. Runs until it is dropped; the outlet's runtime has one.
@@ -291,7 +312,7 @@ impl State {
     fn read(&self, next: u64, boots: u64, selection: &Selection, bounds: (usize, usize)) -> Batch {
         let mut batch = Batch { next, boots: self.boots, ..Batch::default() };
         if boots != self.boots {
-            batch.lines.push(self.hello());
+            batch.lines.push(Told { what: "hello", through: 0, json: self.hello() });
         }
         let (lines_max, bytes_max) = bounds;
         let mut bytes = 0;
@@ -299,7 +320,8 @@ impl State {
             match self.ring.next(batch.next) {
                 Next::Nothing => break,
                 Next::Gap(from, to) => {
-                    batch.lines.push(json!({"type": "gap", "from": from, "to": to}).to_string().into());
+                    let json = json!({"type": "gap", "from": from, "to": to}).to_string().into();
+                    batch.lines.push(Told { what: "gap", through: to, json });
                     batch.gaps += 1;
                     batch.next = to + 1;
                 }
@@ -308,7 +330,8 @@ impl State {
                     let line = self.ring.line(at).filter(|line| selection.takes(line));
                     if let Some(line) = line {
                         bytes += line.json.len();
-                        batch.lines.push(Arc::clone(&line.json));
+                        let json = Arc::clone(&line.json);
+                        batch.lines.push(Told { what: "alarm", through: line.seq, json });
                     }
                 }
             }

@@ -1,22 +1,26 @@
 //! What goes out while the daemon runs: the alarm socket, HTTP, and alarms that are sent, on tokio's threads.
 //!
-//! In: alarm records through [`AlarmHub`], which never makes the judge wait; figures through
-//! [`crate::telemetry`]. Out: lines to subscribers, answers to HTTP.
+//! In: alarm records through [`AlarmHub`], which never makes the judge wait; judged minutes through [`Board`];
+//! figures through [`crate::telemetry`]. Out: lines to subscribers, answers to HTTP.
 //! Must not know: how an alarm comes about, where records are stored, data sockets.
 
 mod alarm_socket;
 mod alert;
 mod alertmanager;
+mod answers;
 mod backoff;
 mod bind;
+mod board;
 mod boot;
 mod cursor;
+mod dashboard;
 mod guarded;
 mod http;
 mod hub;
+mod live;
 mod outbound;
-mod page;
 mod post;
+mod query;
 mod reader;
 mod ring;
 mod runtime;
@@ -26,6 +30,7 @@ mod webhook;
 
 pub use alarm_socket::{AlarmSocketOptions, serve_alarms};
 pub use bind::{BindError, bind_unix, unix_from_fd};
+pub use board::{BOARD_MINUTES, Board, Point};
 pub use boot::boot_id;
 pub use cursor::Cursor;
 pub use http::{FiguresSource, HttpOutlet, StatusSource, serve_http};

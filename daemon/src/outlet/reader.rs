@@ -67,7 +67,7 @@ impl Reader {
     pub(super) fn read(&mut self) -> Vec<Heard> {
         let batch = self.hub.read(self.next, self.boots, &Selection::default(), BATCH);
         (self.next, self.boots) = (batch.next, batch.boots);
-        batch.lines.into_iter().filter_map(heard).collect()
+        batch.lines.into_iter().filter_map(|told| heard(told.json)).collect()
     }
 
     /// Waits until there may be something new.

@@ -151,7 +151,7 @@ impl Subscriber {
             let batch = self.hub.read(self.next, self.boots, &self.selection, bounds);
             (self.next, self.boots) = (batch.next, batch.boots);
             self.telemetry.alarm_socket.gaps.add(batch.gaps);
-            batch.lines.into_iter().for_each(|line| self.queue(line));
+            batch.lines.into_iter().for_each(|line| self.queue(line.json));
             if std::mem::take(&mut self.beat_due) {
                 let line = self.hub.heartbeat(self.next);
                 self.queue(line);

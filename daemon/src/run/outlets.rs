@@ -180,7 +180,8 @@ impl Outlets {
             let status = Arc::new(move || present.view().status(hub.boot()));
             let present = Arc::clone(&self.present);
             let figures = Arc::new(move || Arc::clone(present.view().telemetry()));
-            let outlet = HttpOutlet::new(Arc::clone(&self.hub), figures, status);
+            let board = Arc::clone(self.present.view().board());
+            let outlet = HttpOutlet::new(Arc::clone(&self.hub), board, figures, status);
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
         let stop = self.runtime.stopping();

@@ -29,6 +29,8 @@ use crate::source::{
 use crate::store::{self, Place, Rolls, Store, StoreMessage};
 use crate::sys::{Clock, Disk, Inherited};
 
+/// Change markers of so many microseconds before a start are shown: a day.
+const MARKERS_SHOWN_US: i64 = 86_400_000_000;
 /// Sealed minutes and requests that wait for the judge at most.
 const JUDGE_QUEUE: usize = 4_096;
 /// Numbers that outlive the process; the stage is cleaned of Parquet only.
@@ -181,6 +183,8 @@ impl Stages<'_> {
             let _ = store.send(StoreMessage::Alarms(told));
         }
         self.view.told(judge.open_alarms(), told_now);
+        let remembered = self.clock.now().plus_us(-MARKERS_SHOWN_US);
+        judge.marks_since(remembered).iter().for_each(|mark| self.view.board().marked(mark));
         let thread = JudgeThread {
             judge,
             publisher,

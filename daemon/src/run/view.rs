@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::detect::Verdict;
-use ebbd_core::judge::JudgedMinute;
+use ebbd_core::judge::{JudgedMinute, RevisedRow};
 use ebbd_core::model::{
-    Ledger, LedgerCounts, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
+    Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
 
 use super::rejections::Rejections;
@@ -17,7 +17,7 @@ use super::warm::Learnt;
 use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
 use crate::judge::JudgeView;
-use crate::outlet::{AlarmHub, Progress};
+use crate::outlet::{AlarmHub, Board, Progress};
 use crate::source::{AckFigures, Lost, PROTOCOL_ERRORS, SourceTold};
 use crate::store::StoreCounters;
 use crate::sys::Clock;
@@ -47,6 +47,7 @@ pub struct View {
     pub(super) state: Mutex<Seen>,
     epoch: AtomicU64,
     hub: OnceLock<Arc<AlarmHub>>,
+    board: Arc<Board>,
     learnt: Mutex<Learnt>,
 }
 
@@ -95,6 +96,9 @@ impl View {
             telemetry.daemon.start_time.set(clock.now().0 as f64 / 1e6);
         }
         let telemetry = Arc::new(telemetry);
+        let board = earlier.as_ref().map(|earlier| Arc::clone(&earlier.board));
+        let board = board.unwrap_or_else(|| Board::new(Arc::clone(&telemetry)));
+        board.retain(&config.streams);
         let recorders = Recorders {
             block: telemetry.latencies.block.recorder(),
             queues: telemetry.latencies.queues.iter().map(|queue| queue.recorder()).collect(),
@@ -113,6 +117,7 @@ impl View {
             }),
             epoch: AtomicU64::new(0),
             hub: OnceLock::new(),
+            board,
         }
     }
 
@@ -124,6 +129,11 @@ impl View {
     /// All figures.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
+    }
+
+    /// What the dashboard shows.
+    pub(super) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Whose heartbeats tell how far each stream has come.
@@ -346,7 +356,9 @@ impl JudgeView for View {
         if judged.rows.is_empty() {
             return;
         }
-        let name = &self.config.streams[judged.stream.index()].name;
+        let spec = &self.config.streams[judged.stream.index()];
+        let name = &spec.name;
+        self.board.judged(spec, judged);
         let learning =
             judged.rows.iter().filter(|row| row.verdict.verdict == Verdict::Learning).count() as u64;
         let slices = judged.rows.len() as u64;
@@ -372,6 +384,16 @@ impl JudgeView for View {
             stream.slices.set(i64::try_from(slices).unwrap_or(i64::MAX));
             stream.learning.set(i64::try_from(learning).unwrap_or(i64::MAX));
         }
+    }
+
+    fn revised(&self, rows: &[RevisedRow]) {
+        for RevisedRow { stream, minute, row, .. } in rows {
+            self.board.revised(&self.config.streams[stream.index()].name, *minute, &row.slice, &row.verdict);
+        }
+    }
+
+    fn marked(&self, mark: &Mark) {
+        self.board.marked(mark);
     }
 
     fn told(&self, open: Vec<AlarmRecord>, records: usize) {

@@ -240,6 +240,14 @@ figures! {
     pub struct HttpCounters {
         /// Requests answered.
         requests: Counter = "ebbd_http_requests",
+        /// Live streams of events that are open.
+        live: Gauge = "ebbd_http_live_streams",
+        /// Live streams turned away because the limit was reached.
+        live_refused: Counter = "ebbd_http_live_streams_refused",
+        /// Gaps told on live streams.
+        live_gaps: Counter = "ebbd_http_live_gaps",
+        /// Watched slices whose last hours the dashboard has no room to keep.
+        slices_unkept: Gauge = "ebbd_http_slices_unkept",
     }
 
     /// What the control socket did.

@@ -14,22 +14,30 @@ use crate::outlet::http::serve_within;
 use crate::outlet::{FiguresSource, HttpOutlet};
 use crate::telemetry::StatusReport;
 
+/// Records that the ring of [`served`] keeps.
+pub(super) const RING: usize = 100;
+
 fn figures(served: &Served) -> FiguresSource {
     let telemetry = Arc::clone(&served.telemetry);
     Arc::new(move || Arc::clone(&telemetry))
 }
 
-fn served() -> (Served, SocketAddr) {
-    let served = Served::with(quick(), 100);
+pub(super) fn served() -> (Served, SocketAddr) {
+    let served = Served::with(quick(), RING);
     let status = || StatusReport { host: "web-01".to_owned(), v: 1, ..StatusReport::default() };
-    let outlet = HttpOutlet::new(Arc::clone(&served.hub), figures(&served), Arc::new(status));
+    let outlet = HttpOutlet::new(
+        Arc::clone(&served.hub),
+        Arc::clone(&served.board),
+        figures(&served),
+        Arc::new(status),
+    );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     served.outlets.serve_http(listener, outlet).unwrap();
     (served, address)
 }
 
-fn get(address: SocketAddr, path: &str, header: &str) -> (u16, String, String) {
+pub(super) fn get(address: SocketAddr, path: &str, header: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n").unwrap();
@@ -76,7 +84,7 @@ fn status_and_alarms_are_json() {
     let status: StatusReport = serde_json::from_str(&body).unwrap();
     assert!(status.host == "web-01" && head.contains("application/json"));
     let (code, head, body) = get(address, "/", "");
-    assert!(code == 200 && head.contains("text/html") && body.contains("ebbd on web-01"));
+    assert!(code == 200 && head.contains("text/html") && body.contains("/assets/main.js"));
 }
 
 #[test]
@@ -86,7 +94,8 @@ fn those_who_say_nothing_make_room() {
     quick.set_nonblocking(true).unwrap();
     let slow = quick.local_addr().unwrap();
     let status = Arc::new(StatusReport::default);
-    let outlet = HttpOutlet::new(Arc::clone(&served.hub), figures(&served), status);
+    let outlet =
+        HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.board), figures(&served), status);
     let stop = served.outlets.stopping();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.spawn(async move {

@@ -2,8 +2,10 @@
 
 mod alarm_socket;
 mod crowd;
+mod dashboard;
 mod http;
 mod outbound;
+mod live;
 mod peer;
 
 use std::collections::BTreeMap;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use ebbd_core::alarm::{AlarmRecord, Because, DataQuality, Kind, Notify, Severity, State};
 use ebbd_core::model::Slice;
 
-use super::{AlarmHub, AlarmSocketOptions, Outlets};
+use super::{AlarmHub, AlarmSocketOptions, Board, Outlets};
 use crate::telemetry::Telemetry;
 
 /// Quick heartbeats, so that tests are quick.
@@ -30,6 +32,7 @@ fn quick() -> AlarmSocketOptions {
 /// A served alarm socket.
 struct Served {
     hub: Arc<AlarmHub>,
+    board: Arc<Board>,
     telemetry: Arc<Telemetry>,
     outlets: Outlets,
     path: PathBuf,
@@ -44,7 +47,8 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alarms.sock");
         outlets.serve_alarms(UnixListener::bind(&path).unwrap(), options).unwrap();
-        Served { hub, telemetry, outlets, path, _folder: folder }
+        let board = Board::new(Arc::clone(&telemetry));
+        Served { hub, board, telemetry, outlets, path, _folder: folder }
     }
 }
 
