@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need beyond cargo: the Python readers (DuckDB, Polars, pyarrow, Apache
-# DataSketches, the InfluxDB client) in .venv at the repository's root and, as root on Debian, the commands
+# DataSketches, the InfluxDB client, Playwright) in .venv at the repository's root and, as root on Debian, the commands
 # that are missing.
 # Does nothing when that is done already.
 set -euo pipefail
@@ -18,6 +18,7 @@ need python3 python3
 need systemd-analyze systemd
 need nc netcat-openbsd
 need curl curl
+need chromium chromium
 if [ -n "$packages" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         say "please install:$packages" >&2
@@ -29,7 +30,7 @@ if [ -n "$packages" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
-if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client' 2>/dev/null; then
+if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, playwright' 2>/dev/null; then
     say "Python readers are installed"
     exit 0
 fi
@@ -49,6 +50,6 @@ rm -rf .venv
 python3 -m venv .venv
 say "installing $(grep -vc '^#' "$wanted") packages from $wanted"
 .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
-.venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client'
+.venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, playwright'
 cp "$wanted" "$stamp"
 say "done"

@@ -1,6 +1,6 @@
 //! The real binary from the outside: events in over every transport, Parquet and alarms out.
 //!
-//! Needs what tests/setup.sh installs: the Python packages in .venv, `nc` of netcat-openbsd, `curl`.
+//! Needs what tests/setup.sh installs: the Python packages in .venv, `nc` of netcat-openbsd, `curl`, Chromium.
 
 #![allow(clippy::unwrap_used, reason = "a test target: a panic is a failed test")]
 
@@ -11,6 +11,7 @@ mod bounds_disk;
 mod counting;
 mod crash;
 mod crooked;
+mod dashboard;
 mod demo;
 mod funnel;
 mod http;

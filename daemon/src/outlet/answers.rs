@@ -62,6 +62,11 @@ pub(super) fn point(point: &Point) -> Value {
     })
 }
 
+/// A minute of the week before: its minute is the one that it is compared with.
+pub(super) fn week_ago(point: &Point) -> Value {
+    json!({ "minute": point.minute.plus(super::http::WEEK).start().to_rfc3339(), "observed": point.observed })
+}
+
 /// Markers since `from`.
 pub(super) fn marks(from: Minute, marks: &[Mark]) -> Value {
     let mark = |mark: &Mark| {

@@ -1,5 +1,6 @@
 //! HTTP, read-only: health, metrics, the API, and the dashboard that is made from it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,22 +12,27 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use ebbd_core::alarm::AlarmRecord;
-use ebbd_core::model::Minute;
+use ebbd_core::model::{Minute, Slice};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::answers;
-use super::board::Board;
+use super::board::{Board, Point, StreamBoard};
 use super::dashboard;
 use super::guarded::GuardedListener;
 use super::hub::AlarmHub;
 use super::live::Live;
+use super::past::{Asked, Past};
 use super::query::Query;
 use crate::telemetry::{Exposition, StatusReport, Telemetry, TextFormat};
 
 /// Records that `/api/v1/alarms` answers beside the open alarms.
 const RECENT_RECORDS: usize = 100;
+
+/// Minutes of an hour and of a week.
+const HOUR: i32 = 60;
+pub(super) const WEEK: i32 = 7 * 24 * HOUR;
 
 /// A connection on which nothing moves for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
@@ -44,6 +50,7 @@ pub struct HttpOutlet {
     board: Arc<Board>,
     figures: FiguresSource,
     status: StatusSource,
+    past: Asked,
 }
 
 impl HttpOutlet {
@@ -53,8 +60,9 @@ impl HttpOutlet {
         board: Arc<Board>,
         figures: FiguresSource,
         status: StatusSource,
+        past: Arc<dyn Past>,
     ) -> HttpOutlet {
-        HttpOutlet { hub, board, figures, status }
+        HttpOutlet { hub, board, figures, status, past: Asked::new(past) }
     }
 
     fn router(self, stop: watch::Receiver<bool>) -> Router {
@@ -158,9 +166,16 @@ async fn alarm(
     };
     let no = no.parse().unwrap_or(0);
     let texts = outlet.hub.of_alarm(no);
-    let records: Vec<AlarmRecord> = texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let mut records: Vec<AlarmRecord> =
+        texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    if records.first().is_none_or(|record| record.rev > 1) {
+        // What the ring has lost of it may be on disk; what is newer is not yet.
+        records.splice(0..0, outlet.past.alarm(no).await);
+        records.sort_by_key(|record| record.rev);
+        records.dedup_by_key(|record| record.rev);
+    }
     if records.is_empty() {
-        let why = format!("no record of alarm {no} is kept here; the dataset alarms may have it");
+        let why = format!("there is no alarm {no}, or it is no longer kept");
         return refused(StatusCode::NOT_FOUND, &why);
     }
     axum::Json(answers::alarm(no, &records, &query.zone)).into_response()
@@ -168,10 +183,17 @@ async fn alarm(
 
 /// Without a slice: the latest verdicts of all. With one: its minutes.
 async fn slices(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> Response {
-    match Query::read(query.as_deref()).map(|query| outlet.slices(&query)) {
-        Ok(Ok(answer)) => axum::Json(answer).into_response(),
-        Ok(Err(why)) => refused(StatusCode::NOT_FOUND, &why),
-        Err(why) => refused(StatusCode::BAD_REQUEST, &why),
+    let query = match Query::read(query.as_deref()) {
+        Ok(query) => query,
+        Err(why) => return refused(StatusCode::BAD_REQUEST, &why),
+    };
+    let answer = match &query.slice {
+        None => outlet.latest(&query),
+        Some(slice) => outlet.minutes(slice, &query).await,
+    };
+    match answer {
+        Ok(answer) => axum::Json(answer).into_response(),
+        Err(why) => refused(StatusCode::NOT_FOUND, &why),
     }
 }
 
@@ -180,7 +202,8 @@ async fn marks(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> R
     match Query::read(query.as_deref()) {
         Ok(query) => {
             let newest = outlet.board.streams().values().map(|board| board.minute).max();
-            let from = newest.map_or(Minute(0), |newest| before(newest, query.hours));
+            let last = query.until.map(|until| until.plus(-1)).or(newest);
+            let from = last.map_or(Minute(0), |last| before(last, query.hours));
             axum::Json(answers::marks(from, &outlet.board.marks(from))).into_response()
         }
         Err(why) => refused(StatusCode::BAD_REQUEST, &why),
@@ -188,7 +211,7 @@ async fn marks(State(outlet): State<HttpOutlet>, RawQuery(query): RawQuery) -> R
 }
 
 impl HttpOutlet {
-    fn slices(&self, query: &Query) -> Result<Value, String> {
+    fn streams(&self, query: &Query) -> Result<BTreeMap<String, StreamBoard>, String> {
         let mut streams = self.board.streams();
         if let Some(wanted) = &query.stream {
             streams.retain(|name, _| name == wanted);
@@ -196,34 +219,55 @@ impl HttpOutlet {
                 return Err(format!("no minute of a stream {wanted} has been judged"));
             }
         }
-        let Some(slice) = &query.slice else {
-            let told: Vec<Value> = streams.iter().map(|(name, board)| answers::stream(name, board)).collect();
-            return Ok(json!({ "v": 1, "streams": told }));
-        };
+        Ok(streams)
+    }
+
+    fn latest(&self, query: &Query) -> Result<Value, String> {
+        let streams = self.streams(query)?;
+        let told: Vec<Value> = streams.iter().map(|(name, board)| answers::stream(name, board)).collect();
+        Ok(json!({ "v": 1, "streams": told }))
+    }
+
+    /// From memory what it has, from disk what lies before, and the same time a week ago.
+    async fn minutes(&self, slice: &Slice, query: &Query) -> Result<Value, String> {
+        let streams = self.streams(query)?;
         let (name, board) = streams.first_key_value().ok_or("no minute has been judged yet")?;
-        let minutes = self.board.minutes(name, slice).ok_or_else(|| {
-            format!(
-                "slice {slice} of stream {name} is not watched, or there are too many to keep its minutes"
-            )
-        })?;
-        let from = before(board.minute, query.hours);
-        let minutes: Vec<Value> =
-            minutes.iter().filter(|point| point.minute >= from).map(answers::point).collect();
+        let end = board.minute.next();
+        let end = query.until.map_or(end, |until| until.min(end));
+        let from = before(end.plus(-1), query.hours);
+        let mut kept = self.board.minutes(name, slice).unwrap_or_default();
+        kept.retain(|point| point.minute < end);
+        let first = kept.first().map_or(end, |point| point.minute);
+        // By whole hours, so that the same is asked again and again.
+        let stored = self.past.minutes(name, slice, hour(from)..first).await;
+        let week_ago = hour(from).plus(-WEEK)..hour(end.plus(HOUR - 1)).plus(-WEEK);
+        let week_ago = self.past.minutes(name, slice, week_ago).await;
+        let minutes: Vec<&Point> = stored.iter().chain(&kept).filter(|point| point.minute >= from).collect();
+        if minutes.is_empty() {
+            return Err(format!("nothing is known of slice {slice} of stream {name} in that time"));
+        }
+        let last_week = week_ago.iter().filter(|point| (from..end).contains(&point.minute.plus(WEEK)));
         Ok(json!({
             "v": 1,
             "stream": name,
             "slice": slice,
             "title": answers::title(&board.dimensions, slice),
             "from": from.start().to_rfc3339(),
-            "to": board.minute.end().to_rfc3339(),
-            "minutes": minutes,
+            "to": end.start().to_rfc3339(),
+            "minutes": minutes.into_iter().map(answers::point).collect::<Vec<Value>>(),
+            "last_week": last_week.map(answers::week_ago).collect::<Vec<Value>>(),
         }))
     }
 }
 
+/// The hour that a minute lies in begins here.
+fn hour(minute: Minute) -> Minute {
+    minute.plus(-minute.0.rem_euclid(HOUR))
+}
+
 /// The first of the last `hours` that end with `minute`.
 fn before(minute: Minute, hours: u32) -> Minute {
-    minute.plus(1 - 60 * i32::try_from(hours).unwrap_or(i32::MAX / 60))
+    minute.plus(1 - HOUR * i32::try_from(hours).unwrap_or(WEEK))
 }
 
 fn refused(status: StatusCode, why: &str) -> Response {

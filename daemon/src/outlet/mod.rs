@@ -19,6 +19,7 @@ mod http;
 mod hub;
 mod live;
 mod outbound;
+mod past;
 mod post;
 mod query;
 mod reader;
@@ -36,6 +37,7 @@ pub use cursor::Cursor;
 pub use http::{FiguresSource, HttpOutlet, StatusSource, serve_http};
 pub use hub::{AlarmHub, Progress};
 pub use outbound::{Senders, Sending};
+pub use past::Past;
 pub use ring::{RING_BYTES, RING_RECORDS};
 pub use runtime::Outlets;
 

@@ -1,6 +1,7 @@
 //! What stands behind the question mark of a request, checked: everything wrong is said with what would be right.
 
-use ebbd_core::model::Slice;
+use ebbd_core::alarm::block::instant;
+use ebbd_core::model::{Minute, Slice};
 use jiff::tz::TimeZone;
 
 use super::board::BOARD_MINUTES;
@@ -17,11 +18,13 @@ pub(super) struct Query {
     /// The conditions; none if no slice was asked for. `slice=` alone is the whole stream.
     pub(super) slice: Option<Slice>,
     pub(super) hours: u32,
+    /// The first minute behind what is asked for; none for now.
+    pub(super) until: Option<Minute>,
     pub(super) zone: TimeZone,
 }
 
 impl Query {
-    /// Reads `stream=`, `slice=dim=value` (again for each condition), `hours=`, `zone=`. Keys that are not
+    /// Reads `stream=`, `slice=dim=value` (again for each condition), `hours=`, `until=`, `zone=`. Keys that are not
     /// known are left alone.
     ///
     /// # Errors
@@ -31,12 +34,13 @@ impl Query {
         if text.len() > QUERY_BYTES {
             return Err(format!("the query is longer than {QUERY_BYTES} bytes"));
         }
-        let mut query = Query { stream: None, slice: None, hours: HOURS.0, zone: TimeZone::UTC };
+        let mut query = Query { stream: None, slice: None, hours: HOURS.0, until: None, zone: TimeZone::UTC };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             match key.as_ref() {
                 "stream" => query.stream = Some(value.into_owned()),
                 "slice" => condition(&value, query.slice.get_or_insert_default())?,
                 "hours" => query.hours = hours(&value)?,
+                "until" => query.until = Some(until(&value)?),
                 "zone" => query.zone = zone(&value)?,
                 _ => {}
             }
@@ -60,6 +64,11 @@ fn hours(text: &str) -> Result<u32, String> {
     hours.ok_or_else(|| format!("hours is a whole number from 1 to {}", HOURS.1))
 }
 
+fn until(text: &str) -> Result<Minute, String> {
+    let at = instant(text).ok_or("until is a time such as 2026-11-22T13:00:00Z")?;
+    Ok(at.minute())
+}
+
 fn zone(text: &str) -> Result<TimeZone, String> {
     TimeZone::get(text).map_err(|_| "zone is a name such as Europe/Berlin".to_owned())
 }
@@ -81,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        for wrong in ["slice=US", "hours=0", "hours=7", "hours=x", "zone=Atlantis"] {
+        for wrong in ["slice=US", "hours=0", "hours=7", "hours=x", "zone=Atlantis", "until=now"] {
             assert!(Query::read(Some(wrong)).is_err(), "{wrong}");
         }
         assert!(Query::read(Some(&"x".repeat(9_000))).is_err());

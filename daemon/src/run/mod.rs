@@ -9,6 +9,7 @@ mod control;
 mod kept;
 mod lock;
 mod outlets;
+mod past;
 mod recover;
 mod rejections;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 use ebbd_core::alarm::AlarmRecord;
 
 use super::control::Handler;
+use super::past::StoredPast;
 use super::recover::Recovered;
 use super::view::View;
 use super::{StartError, trying};
@@ -181,7 +182,8 @@ impl Outlets {
             let present = Arc::clone(&self.present);
             let figures = Arc::new(move || Arc::clone(present.view().telemetry()));
             let board = Arc::clone(self.present.view().board());
-            let outlet = HttpOutlet::new(Arc::clone(&self.hub), board, figures, status);
+            let past = Arc::new(StoredPast::new(Arc::clone(&self.present)));
+            let outlet = HttpOutlet::new(Arc::clone(&self.hub), board, figures, status, past);
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
         let stop = self.runtime.stopping();

@@ -8,6 +8,8 @@ import { clockSeconds, morph, zone } from "./words.js";
 const EVERY = 900;
 /** Without a word for so long, what is shown is old. Heartbeats come every 10 s. */
 const SILENT = 25_000;
+/** Of an alarm that is over this much is shown of the time behind it. */
+const AFTERWARDS = 30 * 60_000;
 /** After the daemon has refused to stream, it is asked again. */
 const AGAIN = 10_000;
 
@@ -54,11 +56,15 @@ async function askAll() {
     ask("status"), ask(`alarms?${here}`), ask("slices"), ask(`marks?hours=${state.hours}`),
     asked.view === "alarm" ? ask(`alarms/${asked.no}?${here}`) : null,
   ]);
-  Object.assign(state, { status, alarms, slices, marks, alarm: one });
+  const ended = one?.records?.at(-1)?.ended;
+  // What is over is shown as it was then.
+  const until = ended ? `&until=${new Date(Date.parse(ended) + AFTERWARDS).toISOString()}` : "";
+  const then = until ? await ask(`marks?hours=${state.hours}${until}`) : marks;
+  Object.assign(state, { status, alarms, slices, marks: then, alarm: one });
   const minutes = await Promise.all(drawn(asked).map(async ([stream, wanted]) => {
     const query = new URLSearchParams([["stream", stream], ["hours", state.hours], ...Object.entries(wanted).map(([d, v]) => ["slice", `${d}=${v}`])]);
     if (Object.keys(wanted).length === 0) query.append("slice", "");
-    return [`${stream}:${JSON.stringify(wanted)}`, await ask(`slices?${query}`)];
+    return [`${stream}:${JSON.stringify(wanted)}`, await ask(`slices?${query}${until}`)];
   }));
   state.minutes = new Map(minutes);
   loaded = true;

@@ -268,7 +268,7 @@ export function alarm(state, no) {
     el("h2", {}, "What it is and what it costs"),
     details(record),
     record.kind === "drop" && [
-      el("h2", {}, "Its slice, the last hours"),
+      el("h2", {}, ended ? "Its slice at that time" : "Its slice, the last hours"),
       chartOf(state, record.stream, sorted(record.slice), `${record.stream}: ${conditions(record.slice)}`), hours(state)],
     el("h2", {}, "What happened when"),
     el("ol", { class: "story" }, answer.records.map((each, n) => el("li", { "data-key": `record-${each.seq}` },

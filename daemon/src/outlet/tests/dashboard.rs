@@ -1,6 +1,6 @@
 //! The page, its parts, and the answers that it is made from.
 
-use ebbd_core::alarm::State;
+use ebbd_core::alarm::{AlarmRecord, State};
 use ebbd_core::model::{Mark, Minute, Slice, StreamSpec, TimeUs};
 use serde_json::Value;
 
@@ -127,5 +127,13 @@ fn an_alarm_is_told_in_the_words_of_watch_and_the_readers_zone() {
         (&"RESOLVED 7".into(), &"PAGE 7".into())
     );
     assert_eq!(json(address, "/api/v1/alarms/8").0, 404);
+    // An alarm that has left the ring, and one of which the ring has the end.
+    let (_, old) = json(address, "/api/v1/alarms/99");
+    assert_eq!(old["records"].as_array().unwrap().len(), 2);
+    served.hub.publish(&AlarmRecord { rev: 3, ..record(3, 99, State::Resolved) });
+    let (_, old) = json(address, "/api/v1/alarms/99");
+    let revisions: Vec<u64> =
+        old["records"].as_array().unwrap().iter().map(|r| r["rev"].as_u64().unwrap()).collect();
+    assert_eq!(revisions, [1, 2, 3]);
     assert_eq!(json(address, "/api/v1/alarms/7?zone=Atlantis").0, 400);
 }

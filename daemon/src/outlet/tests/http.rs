@@ -2,17 +2,44 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use ebbd_core::alarm::State;
+use ebbd_core::alarm::{AlarmRecord, State};
+use ebbd_core::model::{Minute, Slice};
 use serde_json::Value;
 
 use super::{Served, quick, record};
 use crate::outlet::http::serve_within;
-use crate::outlet::{FiguresSource, HttpOutlet};
+use crate::outlet::{FiguresSource, HttpOutlet, Past, Point};
 use crate::telemetry::StatusReport;
+
+/// A past in which each minute had its own number of orders, and alarm 99 was opened and told once more.
+pub(super) struct Weeks;
+
+impl Past for Weeks {
+    fn minutes(&self, stream: &str, slice: &Slice, minutes: Range<Minute>) -> Arc<[Point]> {
+        let known = stream == "orders" && !slice.0.values().any(|value| value == "XX");
+        let minutes = if known { minutes } else { Minute(0)..Minute(0) };
+        let point = |at: i32| Point {
+            minute: Minute(at),
+            observed: Some(at.into()),
+            expected: None,
+            low: None,
+            high: None,
+            completeness: 1.0,
+            verdict: None,
+        };
+        (minutes.start.0..minutes.end.0).map(point).collect()
+    }
+
+    fn alarm(&self, no: u64) -> Vec<AlarmRecord> {
+        let told = |rev| AlarmRecord { rev, ..record(100 + u64::from(rev), 99, State::Firing) };
+        if no == 99 { vec![told(1), told(2)] } else { Vec::new() }
+    }
+}
 
 /// Records that the ring of [`served`] keeps.
 pub(super) const RING: usize = 100;
@@ -30,6 +57,7 @@ pub(super) fn served() -> (Served, SocketAddr) {
         Arc::clone(&served.board),
         figures(&served),
         Arc::new(status),
+        Arc::new(Weeks),
     );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -94,8 +122,13 @@ fn those_who_say_nothing_make_room() {
     quick.set_nonblocking(true).unwrap();
     let slow = quick.local_addr().unwrap();
     let status = Arc::new(StatusReport::default);
-    let outlet =
-        HttpOutlet::new(Arc::clone(&served.hub), Arc::clone(&served.board), figures(&served), status);
+    let outlet = HttpOutlet::new(
+        Arc::clone(&served.hub),
+        Arc::clone(&served.board),
+        figures(&served),
+        status,
+        Arc::new(Weeks),
+    );
     let stop = served.outlets.stopping();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.spawn(async move {

@@ -4,8 +4,8 @@ mod alarm_socket;
 mod crowd;
 mod dashboard;
 mod http;
-mod outbound;
 mod live;
+mod outbound;
 mod peer;
 
 use std::collections::BTreeMap;

@@ -8,16 +8,16 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-const PAGE: &str = include_str!("dashboard/index.html");
+const PAGE: &str = include_str!("index.html");
 
 /// What the page loads: name, type, text.
 const ASSETS: [(&str, &str, &str); 6] = [
-    ("style.css", "text/css; charset=utf-8", include_str!("dashboard/style.css")),
-    ("main.js", SCRIPT, include_str!("dashboard/main.js")),
-    ("views.js", SCRIPT, include_str!("dashboard/views.js")),
-    ("chart.js", SCRIPT, include_str!("dashboard/chart.js")),
-    ("words.js", SCRIPT, include_str!("dashboard/words.js")),
-    ("icon.svg", "image/svg+xml", include_str!("dashboard/icon.svg")),
+    ("style.css", "text/css; charset=utf-8", include_str!("style.css")),
+    ("main.js", SCRIPT, include_str!("main.js")),
+    ("views.js", SCRIPT, include_str!("views.js")),
+    ("chart.js", SCRIPT, include_str!("chart.js")),
+    ("words.js", SCRIPT, include_str!("words.js")),
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
 ];
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
