@@ -202,6 +202,7 @@ def main(base, pid, shots):
         os.kill(pid, signal.SIGINT)
         for reader in readers:
             expect(reader.page.locator("#pulse")).to_contain_text("no word from ebbd", timeout=PATIENCE)
+            expect(reader.page.locator("h1")).to_contain_text("No word from ebbd")
             reader.page.screenshot(path=shots / f"gone-{reader.name}.png")
         found = [f"{reader.name}: {found}" for reader in readers for found in reader.found]
         assert not found, "\n".join(found)

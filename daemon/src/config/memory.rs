@@ -33,8 +33,8 @@ const ID_BYTES: u64 = 32;
 const SUBSCRIBER_BYTES: u64 = 24 * MIB + 256 * 128 * KIB;
 /// An outlet that sends: the alerts that it keeps, the request on its way.
 const OUTLET_BYTES: u64 = 4 * MIB;
-/// The last hours of the watched slices that the dashboard keeps, and answers on their way to 64 browsers.
-const DASHBOARD_BYTES: u64 = 16 * MIB;
+/// The last hours of 256 watched slices that the dashboard keeps.
+const DASHBOARD_BYTES: u64 = 8 * MIB;
 /// A Parquet file under construction: a row group and the batch on its way into it.
 const PARQUET_BYTES: u64 = 72 * MIB;
 /// The bodies of one HTTP source's requests together, packed and unpacked.

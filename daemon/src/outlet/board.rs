@@ -16,10 +16,10 @@ use crate::telemetry::Telemetry;
 
 /// Minutes that are kept of a slice: six hours.
 pub const BOARD_MINUTES: usize = 360;
-/// Slices of a stream whose minutes are kept: those that were there first.
-const KEPT_SLICES: usize = 512;
+/// Slices of all streams whose minutes are kept: those that were there first.
+const KEPT_SLICES: usize = 256;
 /// Slices of a stream whose latest verdicts are kept: those with a drop, and the first of the others.
-const TOLD_SLICES: usize = 2_000;
+const TOLD_SLICES: usize = 1_000;
 /// Change markers that are kept: the newest.
 const MARKS: usize = 512;
 
@@ -93,6 +93,8 @@ pub struct Board {
 struct Kept {
     streams: BTreeMap<String, StreamBoard>,
     minutes: BTreeMap<String, HashMap<Slice, VecDeque<Point>>>,
+    /// Slices of each stream that there was no room for.
+    unkept: BTreeMap<String, usize>,
     marks: VecDeque<Mark>,
 }
 
@@ -109,7 +111,8 @@ impl Board {
         }
         let board = StreamBoard::of(stream, judged);
         let mut kept = self.lock();
-        let unkept = kept.note(&stream.name, judged);
+        kept.note(&stream.name, judged);
+        let unkept: usize = kept.unkept.values().sum();
         self.telemetry.http.slices_unkept.set(i64::try_from(unkept).unwrap_or(i64::MAX));
         kept.streams.insert(stream.name.clone(), board);
         drop(kept);
@@ -148,6 +151,7 @@ impl Board {
         let is_there = |name: &String| streams.iter().any(|stream| stream.name == *name);
         kept.streams.retain(|name, _| is_there(name));
         kept.minutes.retain(|name, _| is_there(name));
+        kept.unkept.retain(|name, _| is_there(name));
     }
 
     /// Every stream's latest minute, by name.
@@ -205,8 +209,9 @@ impl StreamBoard {
 }
 
 impl Kept {
-    /// Adds a minute to its slices; how many slices there was no room for.
-    fn note(&mut self, stream: &str, judged: &JudgedMinute) -> usize {
+    /// Adds a minute to its slices, as far as there is room for them.
+    fn note(&mut self, stream: &str, judged: &JudgedMinute) {
+        let mut free = KEPT_SLICES.saturating_sub(self.minutes.values().map(HashMap::len).sum());
         let minutes = self.minutes.entry(stream.to_owned()).or_default();
         let oldest = judged.minute.plus(1 - BOARD_MINUTES as i32);
         let mut unkept = 0;
@@ -214,7 +219,8 @@ impl Kept {
             let point = Point::of(judged.minute, &row.verdict);
             if let Some(points) = minutes.get_mut(&row.slice) {
                 points.push_back(point);
-            } else if minutes.len() < KEPT_SLICES {
+            } else if free > 0 {
+                free -= 1;
                 minutes.insert(row.slice.clone(), VecDeque::from([point]));
             } else {
                 unkept += 1;
@@ -227,7 +233,7 @@ impl Kept {
             }
             !points.is_empty()
         });
-        unkept
+        self.unkept.insert(stream.to_owned(), unkept);
     }
 }
 

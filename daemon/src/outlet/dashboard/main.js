@@ -8,6 +8,8 @@ import { clockSeconds, morph, zone } from "./words.js";
 const EVERY = 900;
 /** Without a word for so long, what is shown is old. Heartbeats come every 10 s. */
 const SILENT = 25_000;
+/** A connection that is lost and had again within this is not worth a word. */
+const BLIP = 5_000;
 /** Of an alarm that is over this much is shown of the time behind it. */
 const AFTERWARDS = 30 * 60_000;
 /** After the daemon has refused to stream, it is asked again. */
@@ -19,6 +21,8 @@ const state = {
   minutes: new Map(),
   alarm: null,
   hours: 3, find: "", all: false, width: 600,
+  /** Nothing was heard for long: what is shown is of then. */
+  old: false,
 };
 let heard = 0, connected = false, asking = false, due = false, loaded = false;
 
@@ -92,7 +96,7 @@ function show() {
   morph(document.getElementById("main"), views[asked.view]().flat(Infinity).filter(Boolean));
   document.getElementById("host").textContent = state.status.host ? `on ${state.status.host}` : "";
   const open = state.alarms.open.length;
-  document.title = `${open ? `▼ ${open} open: ` : ""}ebbd on ${state.status.host ?? ""}`;
+  document.title = `${state.old ? "✕ " : open ? `▼ ${open} open: ` : ""}ebbd on ${state.status.host ?? ""}`;
   beat();
 }
 
@@ -100,13 +104,18 @@ function pulse(text, tone) {
   const sign = document.getElementById("pulse");
   if (sign.textContent !== text) sign.textContent = text;
   sign.className = `pulse ${tone}`;
-  document.body.classList.toggle("old", tone === "old" && loaded);
+  const old = tone === "old" && loaded;
+  if (old !== state.old) {
+    state.old = old;
+    document.body.classList.toggle("old", old);
+    show();
+  }
 }
 
 /** Says whether what is shown is of now. */
 function beat() {
   const silent = Date.now() - heard;
-  if (connected && silent < SILENT) pulse(`live, ${state.status.now ? clockSeconds(state.status.now) : ""}`, "live");
+  if (silent < (connected ? SILENT : BLIP)) pulse(`live, ${state.status.now ? clockSeconds(state.status.now) : ""}`, "live");
   else if (heard === 0) pulse("connecting", "plain");
   else pulse(`no word from ebbd for ${Math.round(silent / 1000)} s: what is shown is old`, "old");
 }

@@ -30,7 +30,8 @@ function headline(state, streams, open) {
   const whole = (word) => streams.filter((stream) => wholeOf(stream)?.verdict === word).map((stream) => stream.stream);
   const down = streams.reduce((sum, stream) => sum + (stream.verdicts.drop ?? 0), 0);
   const [tone, text] =
-    pages > 0 ? ["loud", `${open.some((record) => record.kind === "drop") ? `Missing ${[...new Set(open.map((record) => record.stream))].join(", ")}: ` : ""}${plural(pages, "open alarm that pages", "open alarms that page")}`]
+    state.old ? ["mild", `No word from ebbd: this is of ${state.status.now ? clock(state.status.now) : "before"}`]
+    : pages > 0 ? ["loud", `${open.some((record) => record.kind === "drop") ? `Missing ${[...new Set(open.map((record) => record.stream))].join(", ")}: ` : ""}${plural(pages, "open alarm that pages", "open alarms that page")}`]
     : open.length > 0 ? ["mild", open.every((record) => record.state === "recovering") ? "Recovering" : plural(open.length, "open alarm")]
     : down > 0 ? ["mild", `${plural(down, "slice")} down`]
     : whole("no_data").length ? ["mild", `No data of ${whole("no_data").join(", ")}: nothing can be said`]

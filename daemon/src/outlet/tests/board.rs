@@ -66,9 +66,13 @@ fn slices_beyond_the_bounds_are_counted_and_drops_come_first() {
     assert_eq!((stream.latest.len(), stream.latest[0].point.verdict), (TOLD_SLICES, Some(Verdict::Drop)));
     assert_eq!((stream.verdicts["ok"], stream.verdicts["drop"]), (2_999, 1));
     assert_eq!(board.telemetry.http.slices_unkept.get(), 3_000 - KEPT_SLICES as i64);
+    let early = Slice::of([("marketplace", "00200")]);
+    assert!(board.minutes("orders", &early).is_some());
     // Six hours later others have their room.
     board.judged(&spec, &minute(1 + BOARD_MINUTES as i32, 10));
-    assert!(board.minutes("orders", &Slice::of([("marketplace", "00400")])).is_none());
+    assert!(board.minutes("orders", &early).is_none());
+    board.judged(&spec, &minute(2 + BOARD_MINUTES as i32, 200));
+    assert_eq!(board.telemetry.http.slices_unkept.get(), 0);
 }
 
 #[test]
