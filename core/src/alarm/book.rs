@@ -17,7 +17,7 @@ use super::record::{AlarmRecord, Because, Kind, Severity, State};
 use super::scene::{Recent, Scene, SliceRow, Subject};
 use super::silence::Silence;
 use crate::impact::Baskets;
-use crate::model::{Mark, Minute, SealedMinute, Slice, SourceState, StreamSpec, TimeUs};
+use crate::model::{Mark, Minute, SealedMinute, Slice, SourceState, StreamSpec, TimeUs, View};
 
 /// The same trouble within this time of its end is the same alarm.
 const REOPEN_MINUTES: i32 = 30;
@@ -131,11 +131,23 @@ impl AlarmBook {
         self.learn(spec, sealed, rows);
         let memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
         let marks = std::mem::take(&mut self.pages.marks);
-        let subject =
-            Subject { kind: Kind::Drop, name: &spec.name, per: None, priced: spec, baskets: &memory.baskets };
+        let subject = Subject {
+            kind: Kind::Drop,
+            name: &spec.name,
+            view: self.context.view,
+            opens: true,
+            per: None,
+            priced: spec,
+            baskets: &memory.baskets,
+        };
         let scene = Scene::new((spec, subject), sealed, rows, now, (&memory.recent, &marks));
         let mut records = Vec::new();
         self.falls(&scene, &mut records);
+        if self.context.view == View::Part {
+            let traffic = Subject { kind: Kind::Traffic, opens: Subject::alike(rows), ..subject };
+            let traffic = Scene::new((spec, traffic), sealed, rows, now, (&memory.recent, &marks));
+            self.falls(&traffic, &mut records);
+        }
         self.silences(&scene, &memory, &mut records);
         self.pages.marks = marks;
         self.pages.streams.insert(spec.name.clone(), memory);

@@ -99,7 +99,7 @@ pub(super) fn of_fall(bare: AlarmRecord, life: &Life, fall: &Fall, scene: &Scene
     let open = matches!(life.state, State::Firing | State::Recovering);
     let mut record = AlarmRecord {
         slice: fall.shown.clone(),
-        title: fall_title(life, fall, scene),
+        title: fall_title(&bare, life, fall, scene),
         since_onset: Some(since_onset(fall)),
         completeness: quality(&scene.sealed.completeness),
         losing: verdict.filter(|v| open && v.observed.is_some()).map(|v| losing(v, &per_order)),
@@ -110,6 +110,11 @@ pub(super) fn of_fall(bare: AlarmRecord, life: &Life, fall: &Fall, scene: &Scene
         changes_note: Some(suspects.note),
         ..bare
     };
+    if life.kind == Kind::Traffic {
+        // What moved to other hosts is not lost, and this one can't tell.
+        (record.losing, record.lost) = (None, None);
+        (record.causes, record.unexplained) = (Vec::new(), None);
+    }
     record.changes.extend(mended_by(life, fall, scene));
     if let Some(verdict) = verdict {
         figures(&mut record, verdict, strongest(fall, scene).unwrap_or(verdict));
@@ -140,7 +145,7 @@ pub(super) fn of_late(
     let lately = fall.until(&memory.recent, minute, life.onset);
     let latest = (news.latest)(&fall.shown).filter(|_| minute == news.last);
     let mut record = AlarmRecord {
-        title: title(life, fall, spec, &lately, news.now),
+        title: title(&told, life, (fall, spec), &lately, news.now),
         since_onset: Some(since_onset(fall)),
         lost: Some(lost(life, fall, minute, &per_order)),
         ..told
@@ -173,8 +178,8 @@ fn figures(record: &mut AlarmRecord, verdict: &SliceVerdict, strongest: &SliceVe
     record.threshold = Some(round(proof.threshold, 1));
 }
 
-fn fall_title(life: &Life, fall: &Fall, scene: &Scene) -> String {
-    title(life, fall, scene.spec, &fall.lately(scene, life.onset), scene.now)
+fn fall_title(bare: &AlarmRecord, life: &Life, fall: &Fall, scene: &Scene) -> String {
+    title(bare, life, (fall, scene.spec), &fall.lately(scene, life.onset), scene.now)
 }
 
 /// What fell: `orders`, or of a funnel `shipments per orders`.
@@ -183,11 +188,27 @@ fn what(life: &Life, fall: &Fall) -> String {
     fall.per.as_ref().map_or(stream.clone(), |per| format!("{stream} per {}", words::escape(per)))
 }
 
-fn title(life: &Life, fall: &Fall, spec: &StreamSpec, lately: &Window, now: TimeUs) -> String {
+fn title(
+    bare: &AlarmRecord,
+    life: &Life,
+    (fall, spec): (&Fall, &StreamSpec),
+    lately: &Window,
+    now: TimeUs,
+) -> String {
     let percent = words::percent_down(lately.observed, lately.expected);
     let since = Clock::utc(now).minute_zoned(life.onset[1].start());
+    let only = match bare.view == View::Part.name() {
+        true => format!("[{} only] ", words::escape(&bare.host)),
+        false => String::new(),
+    };
+    if life.kind == Kind::Traffic {
+        return format!(
+            "{only}all slices {percent} alike since {since}: traffic moved away or everything is down; \
+             this host can't tell"
+        );
+    }
     let slice = safe_title(&fall.shown, spec);
-    format!("{slice}: {} {percent} since {since}", what(life, fall))
+    format!("{only}{slice}: {} {percent} since {since}", what(life, fall))
 }
 
 fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, f64>) -> Losing {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::life::{Life, News};
-use super::record::{Because, Cause, Severity, State};
+use super::record::{Because, Cause, Kind, Severity, State};
 use super::scene::{Recent, Scene, WINDOW_MINUTES, Window};
 use super::told::Told;
 use super::words;
@@ -84,7 +84,7 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
     let members: Vec<Member> = members_of(scene, group);
     let widest = widest(scene, &members);
     let onset = scene.verdict(&widest).and_then(|v| v.onset).unwrap_or([scene.minute(); 3]);
-    let explanation = explain(&scene.recent.cells(window_start(scene.minute(), onset)), &widest);
+    let explanation = explain(&scene.cells(window_start(scene.minute(), onset)), &widest);
     let shown = best(&explanation);
     let onset = scene.verdict(&shown).and_then(|v| v.onset).unwrap_or(onset);
     let mut fall = Fall {
@@ -260,7 +260,7 @@ impl Fall {
     /// recovers last is not what it was about.
     fn explain_again(&mut self, life: &Life, scene: &Scene, at_once: bool) {
         let widest = widest(scene, &self.members);
-        let explanation = explain(&scene.recent.cells(window_start(scene.minute(), life.onset)), &widest);
+        let explanation = explain(&scene.cells(window_start(scene.minute(), life.onset)), &widest);
         let pick = best(&explanation);
         if pick == self.shown {
             self.better = None;
@@ -336,12 +336,14 @@ impl Fall {
         whole.last().unwrap_or(now)
     }
 
-    /// A page when a slice fell deep (to 65 % or less) or the whole stream misses 15 %; else a ticket.
+    /// A page when a slice fell deep (to 65 % or less) or the whole stream misses 15 %; else a ticket. Traffic
+    /// that may only have moved is never more.
     fn severity(&self, scene: &Scene) -> Severity {
         let whole = scene.verdict(&Slice::default()).and_then(|v| v.expected).unwrap_or(f64::INFINITY);
         let missing = self.members.iter().map(|m| scene.shortfall(&m.slice)).fold(0.0, f64::max);
         let deep = self.members.iter().any(|member| member.deep);
-        if deep || missing >= LARGE * whole { Severity::Page } else { Severity::Ticket }
+        let page = deep || missing >= LARGE * whole;
+        if page && scene.subject.kind != Kind::Traffic { Severity::Page } else { Severity::Ticket }
     }
 
     /// Of the slices that joined those whose fall is not that of the slices already told.
@@ -349,7 +351,7 @@ impl Fall {
         if joined.is_empty() {
             return Vec::new();
         }
-        let cells = scene.recent.cells(window_start(scene.minute(), life.onset));
+        let cells = scene.cells(window_start(scene.minute(), life.onset));
         let known = |slice: &Slice| -> f64 {
             self.told.about.iter().map(|told| share_of(slice, told, &cells).unwrap_or(1.0)).sum()
         };

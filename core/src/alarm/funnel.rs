@@ -34,6 +34,8 @@ impl AlarmBook {
         let subject = Subject {
             kind: Kind::Funnel,
             name: sides.name,
+            view: self.context.view,
+            opens: true,
             per: Some(&sides.from.name),
             priced: sides.from,
             baskets: &memory.baskets,

@@ -14,6 +14,7 @@ mod incident;
 mod late;
 mod life;
 mod marks;
+mod part;
 mod record;
 mod scene;
 mod silence;

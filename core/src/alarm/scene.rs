@@ -11,7 +11,7 @@ use super::record::Kind;
 use crate::detect::{SliceVerdict, Verdict};
 use crate::impact::{Baskets, variance};
 use crate::localize::Cell;
-use crate::model::{Minute, SealedMinute, Slice, StreamSpec, TimeUs};
+use crate::model::{Minute, SealedMinute, Slice, StreamSpec, TimeUs, View};
 
 /// Minutes that are looked at together when a shortfall is explained.
 pub(super) const WINDOW_MINUTES: usize = 16;
@@ -34,6 +34,10 @@ pub(super) struct Subject<'a> {
     pub(super) kind: Kind,
     /// What their keys name: the stream, or the funnel.
     pub(super) name: &'a str,
+    /// What this host sees of the shop.
+    pub(super) view: View,
+    /// Whether what falls now may open an alarm.
+    pub(super) opens: bool,
     /// The stream that should have brought the events, of a funnel.
     pub(super) per: Option<&'a str>,
     /// The stream whose baskets say what an event is worth.
@@ -42,6 +46,16 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Whether alarms of this are about `slice`: where a host sees only a part of the shop, all that it sees is
+    /// its traffic, and only shares of that can drop.
+    pub(super) fn is_about(&self, slice: &Slice) -> bool {
+        match (self.kind, self.view) {
+            (Kind::Traffic, _) => slice.is_whole(),
+            (Kind::Drop, View::Part) => !slice.is_whole(),
+            _ => true,
+        }
+    }
+
     /// Whether an alarm is about this.
     pub(super) fn owns(&self, life: &Life) -> bool {
         let rest = life.key.strip_prefix(self.kind.name()).and_then(|rest| rest.strip_prefix('/'));
@@ -92,10 +106,21 @@ impl<'a> Scene<'a> {
 
     /// The slices whose verdict is `drop`, in canonical order.
     pub(super) fn drops(&self) -> impl Iterator<Item = (&'a Slice, &'a SliceVerdict)> {
-        let drops = self.rows.iter().filter(|row| row.verdict.verdict == Verdict::Drop);
+        let falls = |row: &&SliceRow| row.verdict.verdict == Verdict::Drop;
+        let drops = self
+            .rows
+            .iter()
+            .filter(falls)
+            .filter(|row| self.subject.opens && self.subject.is_about(&row.slice));
         let mut drops: Vec<_> = drops.map(|row| (&row.slice, &row.verdict)).collect();
         drops.sort_by_key(|(slice, _)| *slice);
         drops.into_iter()
+    }
+
+    /// What may explain a shortfall: the slices that alarms of this are about, from `from` on.
+    pub(super) fn cells(&self, from: Minute) -> Vec<Cell<'a>> {
+        let recent: &'a Recent = self.recent;
+        recent.cells(from).into_iter().filter(|cell| self.subject.is_about(cell.slice)).collect()
     }
 
     /// Events missing in this minute of `slice`.

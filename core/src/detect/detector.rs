@@ -7,6 +7,7 @@ use super::clock::SliceClock;
 use super::episode::{self, Episode, Turn};
 use super::loss::{LossModel, Missing};
 use super::parts::Parts;
+use super::shares::share_out;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
 use crate::baseline::{Profiles, Sides};
 use crate::model::{Minute, SealedMinute, Slice, SliceId, StreamSpec};
@@ -56,6 +57,8 @@ pub struct Detector {
     pub(super) origin: Option<Minute>,
     pub(super) last: Option<Minute>,
     observed: Vec<i64>,
+    /// Whether slices are judged as shares of the whole.
+    shares: bool,
     /// Members whose passing of the bar counts, as bits.
     firing: u32,
 }
@@ -87,6 +90,7 @@ impl Detector {
             origin: None,
             last: None,
             observed: Vec::new(),
+            shares: false,
             firing: u32::MAX,
         };
         detector.grow();
@@ -106,6 +110,11 @@ impl Detector {
     /// Drops that are open now.
     pub fn open_episodes(&self) -> usize {
         self.episodes.values().filter(|episode| !episode.accepted).count()
+    }
+
+    /// From now on slices are judged as shares of what this host sees; only the whole is judged as a count.
+    pub fn judge_shares(&mut self) {
+        self.shares = true;
     }
 
     /// Lets only these members of the bank open and escalate drops (bit by bit, the deepest first, total
@@ -241,6 +250,9 @@ impl Detector {
         let fractions = self.clock.fractions();
         for (slice, observed) in self.observed.iter().enumerate() {
             self.bank.put(slice, *observed, fractions[usize::from(self.zone_of[slice])]);
+        }
+        if self.shares && !sealed.completeness.no_data {
+            share_out(&mut self.bank, &self.table);
         }
     }
 

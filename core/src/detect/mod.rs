@@ -10,6 +10,7 @@ mod episode;
 mod funnel;
 mod loss;
 mod parts;
+mod shares;
 mod slices;
 mod state;
 #[cfg(test)]

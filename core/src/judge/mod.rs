@@ -12,6 +12,8 @@ mod late;
 mod late_tests;
 #[cfg(test)]
 mod loss_tests;
+#[cfg(test)]
+mod part_tests;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -82,7 +84,11 @@ pub struct Judge {
 impl Judge {
     /// A judge that knows nothing yet.
     pub fn new(streams: Arc<[StreamSpec]>, context: JudgeContext) -> Judge {
-        let detectors = streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
+        let mut detectors: Vec<Detector> =
+            streams.iter().map(|stream| Detector::new(stream, &context.knobs)).collect();
+        if context.view == View::Part {
+            detectors.iter_mut().for_each(Detector::judge_shares);
+        }
         let hindsight = streams.iter().map(|_| Hindsight::new(streams.len())).collect();
         let funnel =
             |spec: &FunnelSpec| FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs);

@@ -172,10 +172,7 @@ fn host(root: &Section<'_>, surroundings: &Surroundings) -> String {
 fn view(root: &Section<'_>) -> View {
     let Some(item) = root.get("view") else { return View::Whole };
     match item.text() {
-        Some("part") => {
-            unserved::warn_view(&item);
-            View::Part
-        }
+        Some("part") => View::Part,
         Some(text) if text != "whole" => unknown_view(&item, text),
         _ => View::Whole,
     }

@@ -1,6 +1,6 @@
 //! What this release accepts but does not act on yet, told as warnings: one place to shorten.
 
-use super::written::{Item, Section};
+use super::written::Section;
 
 const LATER: &str = "the configuration is valid and will take effect with a later release";
 
@@ -27,11 +27,4 @@ pub(super) fn warn_parquet(parquet: &Section<'_>) {
             parquet.findings.warning(&item.key_span, message, LATER);
         }
     }
-}
-
-/// Warns of `view = "part"`.
-pub(super) fn warn_view(item: &Item<'_>) {
-    let message =
-        "view = \"part\" is not judged as shares yet: counts fall when a balancer moves traffic away";
-    item.findings.warning(&item.span, message, LATER);
 }

@@ -210,10 +210,6 @@ fn what_deserves_a_word_is_said() {
                 watched = { status = \"placed\" }\nid = [\"order_id\"]\nwatch = [[\"shop\", \"shop\"]]\n\
                 [stream.b]\ndedupe = \"1m\"\n[source.s]\ntype = \"stdin\"\nstream = \"b\"\n";
     insta::assert_snapshot!(warnings(text), @r#"
-    ebbd.toml:1:8: warning: view = "part" is not judged as shares yet: counts fall when a balancer moves traffic away
-        1 | view = "part"
-          |        ^^^^^^
-          = the configuration is valid and will take effect with a later release
     ebbd.toml:5:6: warning: `id` ignores `status`, which `watched` filters by
         5 | id = ["order_id"]
           |      ^^^^^^^^^^^^
