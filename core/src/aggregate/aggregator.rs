@@ -68,6 +68,8 @@ pub struct AggregateCounters {
     pub position_overflows: u64,
     /// Marks and samples that were dropped because nobody took them, ever.
     pub waiting_overflows: u64,
+    /// Times that a stream had too many open cells for the judge to be shown its open minutes, ever.
+    pub glances_skipped: u64,
 }
 
 /// What is remembered of a sealed minute while late events may still come.

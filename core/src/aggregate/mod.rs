@@ -14,6 +14,7 @@ mod coupon_bits;
 mod dedupe;
 mod delta;
 mod distincts;
+mod glance;
 mod lane;
 mod merge;
 mod noted;

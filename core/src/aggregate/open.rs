@@ -155,6 +155,12 @@ impl OpenMinute {
         }
     }
 
+    /// Each series with a cell, and its weight in millionths.
+    pub(super) fn weights(&self, shape: Shape) -> impl Iterator<Item = (SeriesId, i64)> {
+        let values = self.values.chunks_exact(1 + shape.sums);
+        self.series.iter().zip(values).map(|(&series, values)| (series, values[0]))
+    }
+
     /// Series with a cell.
     pub(super) fn series(&self) -> &[SeriesId] {
         &self.series

@@ -8,7 +8,9 @@
 use super::aggregator::{Aggregator, SourceTally};
 use super::delta::{Delta, RefusedLines, Sample};
 use super::step_bytes::StepError;
-use crate::model::{ConnId, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs};
+use crate::model::{
+    ConnId, Glance, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs,
+};
 
 /// Everything that one commit tells the aggregator.
 #[derive(Debug, Default)]
@@ -89,6 +91,8 @@ pub struct Stepped {
     pub sealed: Vec<SealedMinute>,
     /// What late events added to sealed minutes, if the step asked.
     pub revisions: Vec<SealedMinute>,
+    /// What open minutes have so far, if a second has begun with this step: one glance at each stream.
+    pub glances: Vec<Glance>,
     /// Rows of minutes that are still open, if the step asked. They are not judged.
     pub open_rows: Vec<SealedMinute>,
     /// Marks in the order in which they came, those that were ordered first.
@@ -118,6 +122,7 @@ impl Aggregator {
     /// told, connections opened, deltas, connections closed; then minutes are sealed, revised and handed out.
     pub fn apply(&mut self, step: Step) -> Stepped {
         self.commit = step.commit;
+        let before = self.now;
         let mut forgot = Vec::new();
         for order in step.orders {
             self.obey(order, &mut forgot);
@@ -137,6 +142,7 @@ impl Aggregator {
         Stepped {
             sealed: self.advance(step.now),
             revisions: if step.revise { self.take_revisions(step.now) } else { Vec::new() },
+            glances: self.glances(before),
             open_rows: if step.open_rows { self.take_open_rows() } else { Vec::new() },
             marks: self.take_marks(),
             ledger: self.take_ledger(step.ledger_before),

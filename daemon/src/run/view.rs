@@ -200,6 +200,7 @@ impl CommitView for View {
         self.show_senders(committer);
         let counters = committer.aggregator.counters();
         self.telemetry.committer.distinct_log_spills.raise_to(counters.distinct_log_spills);
+        self.telemetry.committer.glances_skipped.raise_to(counters.glances_skipped);
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
             let watermark = committer.aggregator.watermark(StreamId(id));
             stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));

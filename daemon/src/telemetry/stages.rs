@@ -144,6 +144,8 @@ figures! {
         unbalanced: Counter = "ebbd_committer_unbalanced_entries",
         /// Times that the log of distinct values was full and was put into sketches early.
         distinct_log_spills: Counter = "ebbd_committer_distinct_log_spills",
+        /// Times that a stream had too many open cells for the judge to be shown its open minutes.
+        glances_skipped: Counter = "ebbd_committer_glances_skipped",
     }
 
     /// What the judge did.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::against_twin::{Story, sources};
 use super::*;
 use crate::aggregate::{Crash, Order, Pause, SourceTally, Step, StepError, StepReader, Stepped};
-use crate::model::{LedgerCounts, Rng, SealedRows, SplitMix64};
+use crate::model::{Glance, LedgerCounts, OpenCounts, Rng, SealedRows, SplitMix64};
 
 /// A daemon with some lanes that counts a story and gives steps.
 struct Daemon {
@@ -179,6 +179,7 @@ fn steps(daemon: &mut Daemon, story: &Story) -> Vec<Step> {
 fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
     let mut stepped = Stepped::default();
     let mut marks = Vec::new();
+    let before = aggregator.now;
     for order in step.orders {
         match order {
             Order::Resumed(down_since) => aggregator.resumed(down_since),
@@ -209,6 +210,7 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
     if step.revise {
         stepped.revisions = aggregator.take_revisions(step.now);
     }
+    stepped.glances = aggregator.glances(before);
     if step.open_rows {
         stepped.open_rows = aggregator.take_open_rows();
     }
@@ -221,11 +223,24 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
 
 /// What came of a step, as text. Without `sketches` only their estimates' places are told.
 fn look(stepped: &Stepped, sketches: bool) -> String {
-    let Stepped { sealed, revisions, open_rows, marks, ledger, samples: _, refused: _, forgot } = stepped;
+    let Stepped { sealed, revisions, glances, open_rows, marks, ledger, samples: _, refused: _, forgot } =
+        stepped;
     let minutes =
         [sealed, revisions, open_rows].map(|all| all.iter().map(|m| minute_of(m, sketches)).collect());
     let minutes: [Vec<String>; 3] = minutes;
-    format!("{minutes:#?} {marks:?} {ledger:?} {forgot:?}")
+    let glances: Vec<String> = glances.iter().map(glance_of).collect();
+    format!("{minutes:#?} {glances:#?} {marks:?} {ledger:?} {forgot:?}")
+}
+
+/// A glance as text: its rows are in no particular order.
+fn glance_of(glance: &Glance) -> String {
+    let counts = |open: &OpenCounts| {
+        let mut rows: Vec<String> = open.rows.iter().map(|r| format!("{:?} {}", r.key, r.count)).collect();
+        rows.sort();
+        format!("{} {rows:?}", open.minute)
+    };
+    let minutes: Vec<String> = glance.minutes.iter().map(counts).collect();
+    format!("{minutes:?} {:?}", Glance { minutes: Vec::new(), ..glance.clone() })
 }
 
 fn minute_of(minute: &SealedMinute, sketches: bool) -> String {
