@@ -95,7 +95,7 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
         Because::Recovering => Block::line(
             Tone::Good,
             format!("{} RECOVERING", record.no),
-            format!(" {}", at(record, clock, Some(&now(record)))),
+            format!(" {}", at(record, clock, Some(&record.reason.clone().unwrap_or_else(|| now(record))))),
         ),
         Because::Resolved => Block::line(
             Tone::Good,
@@ -157,7 +157,9 @@ const BLIND: &str = "BLIND: no data, recovery can't be seen";
 
 fn drop_lines(record: &AlarmRecord, clock: &Clock) -> Vec<Line> {
     let blind = record.state == State::FiringBlind;
-    let mut figures = vec![if blind { BLIND.to_owned() } else { now(record) }];
+    let early = record.reason.as_deref().filter(|_| record.early && record.because == Because::Opened);
+    let figure = early.map_or_else(|| now(record), escape);
+    let mut figures = vec![if blind { BLIND.to_owned() } else { figure }];
     figures.extend(so_far(record).map(|lost| format!("so far {lost}")));
     figures.extend(elsewhere(record).filter(|_| !blind));
     let mut next = vec![format!("ebbd alarms show {no} | ack {no} | silence {no} --for 2h", no = record.no)];

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::compose::{self, BookContext};
+use super::early::Herald;
 use super::fall::Fall;
 use super::incident::Incident;
 use super::life::{self, Life, News};
@@ -48,14 +49,20 @@ pub(super) struct Pages {
     #[serde(default)]
     pub(super) funnels: BTreeMap<String, Recent>,
     pub(super) refused: u64,
+    /// Drops told from open minutes that no sealed minute has borne out yet.
+    #[serde(default)]
+    pub(super) heralds: Vec<Herald>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Alarm {
     pub(super) life: Life,
     pub(super) matter: Matter,
-    /// The latest record.
+    /// The latest record made from sealed minutes or late data.
     pub(super) record: AlarmRecord,
+    /// What an open minute has said since then.
+    #[serde(default)]
+    pub(super) early: Option<Box<AlarmRecord>>,
 }
 
 /// What an alarm is about.
@@ -148,6 +155,7 @@ impl AlarmBook {
             let traffic = Scene::new((spec, traffic), sealed, rows, now, (&memory.recent, &marks));
             self.falls(&traffic, &mut records);
         }
+        self.settle(&scene, &mut records);
         self.silences(&scene, &memory, &mut records);
         self.pages.marks = marks;
         self.pages.streams.insert(spec.name.clone(), memory);
@@ -167,7 +175,16 @@ impl AlarmBook {
 
     /// The latest record of each open alarm, by number.
     pub fn open_alarms(&self) -> Vec<AlarmRecord> {
-        self.pages.open.iter().map(|alarm| alarm.record.clone()).collect()
+        let latest = |alarm: &Alarm| {
+            let early = alarm.early.as_deref().filter(|early| early.seq > alarm.record.seq);
+            early.unwrap_or(&alarm.record).clone()
+        };
+        let told = self.pages.open.iter().map(latest);
+        let mut open: Vec<AlarmRecord> =
+            told.chain(self.pages.heralds.iter().map(|herald| herald.record.clone())).collect();
+        open.retain(|record| record.state != State::Resolved);
+        open.sort_by_key(|record| record.no);
+        open
     }
 
     /// The rows of incidents that opened or changed their state since the last call, the latest of each.
@@ -234,22 +251,27 @@ impl AlarmBook {
         let bare = compose::bare(&self.context, &life, &news, now.minute(), now);
         let Matter::Trouble { what, text } = &matter else { return bare };
         let record = self.number(compose::of_trouble(bare, what, text), &life, 0);
-        self.pages.open.push(Alarm { life, matter, record: record.clone() });
+        self.pages.open.push(Alarm { life, matter, record: record.clone(), early: None });
         self.pages.open.sort_by_key(|alarm| alarm.life.no);
         record
     }
 
     /// Gives a record its sequence number and notes what it changes in the incidents.
-    pub(super) fn number(&mut self, mut record: AlarmRecord, life: &Life, revise_us: i64) -> AlarmRecord {
-        self.pages.seq += 1;
-        record.seq = self.pages.seq;
+    pub(super) fn number(&mut self, record: AlarmRecord, life: &Life, revise_us: i64) -> AlarmRecord {
+        let record = self.number_only(record);
         if record.because != Because::Update || record.late {
             self.changed.retain(|row| row.id != record.id);
             if self.changed.len() < MOST_KEPT {
-                self.changed.push(Incident::of(&record, life.onset[1], life.detected, revise_us));
+                self.changed.push(Incident::of(&record, life.onset[1], life.told_first(), revise_us));
             }
         }
         record
+    }
+
+    /// Gives a record its sequence number; it may be taken back, and changes no incident.
+    pub(super) fn number_only(&mut self, record: AlarmRecord) -> AlarmRecord {
+        self.pages.seq += 1;
+        AlarmRecord { seq: self.pages.seq, ..record }
     }
 
     /// A new alarm's life. `None` when there are too many open ones.
@@ -262,7 +284,7 @@ impl AlarmBook {
         severity: Severity,
         now: TimeUs,
     ) -> Option<Life> {
-        if self.pages.open.len() >= MOST_OPEN {
+        if self.pages.open.len() + self.pages.heralds.len() >= MOST_OPEN {
             self.pages.refused += 1;
             return None;
         }
@@ -280,6 +302,7 @@ impl AlarmBook {
             root: Slice::default(),
             onset,
             detected: now,
+            foretold: None,
             ended: None,
         })
     }

@@ -8,7 +8,7 @@ use super::fall::{Fall, safe_title};
 use super::late::LateNews;
 use super::life::{Life, News, notify};
 use super::record::{
-    AlarmRecord, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, SinceOnsetPart, State,
+    AlarmRecord, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, Notify, SinceOnsetPart, State,
 };
 use super::scene::{Scene, Window, shortfall};
 use super::silence::Silence;
@@ -55,7 +55,7 @@ pub(super) fn bare(
         state: life.state,
         kind: life.kind,
         severity: life.severity,
-        notify: notify(news.because, life.severity),
+        notify: if news.is_known { Notify::None } else { notify(news.because, life.severity) },
         because: news.because,
         stream: life.stream.clone(),
         slice: life.root.clone(),
@@ -286,12 +286,12 @@ pub(super) fn of_trouble(bare: AlarmRecord, what: &str, text: &str) -> AlarmReco
     finish(AlarmRecord { title, ..bare })
 }
 
-fn finish(mut record: AlarmRecord) -> AlarmRecord {
+pub(super) fn finish(mut record: AlarmRecord) -> AlarmRecord {
     record.text = block::of(&record, &block::record_clock(&record)).plain();
     record
 }
 
-fn quality(completeness: &Completeness) -> DataQuality {
+pub(super) fn quality(completeness: &Completeness) -> DataQuality {
     let part = |m: &crate::model::MissingOrigin| MissingPart {
         origin: m.origin.clone(),
         since: m.since.to_rfc3339(),
@@ -310,7 +310,7 @@ fn quality(completeness: &Completeness) -> DataQuality {
 }
 
 /// `value` at so many decimals: what a record says beyond them would be noise.
-fn round(value: f64, decimals: i32) -> f64 {
+pub(super) fn round(value: f64, decimals: i32) -> f64 {
     let scale = 10f64.powi(decimals);
     if value.is_finite() { (value * scale).round() / scale + 0.0 } else { 0.0 }
 }

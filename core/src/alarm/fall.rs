@@ -27,7 +27,7 @@ const PERCENT_MINUTES: i32 = 3;
 /// See [`PERCENT_MINUTES`].
 const PERCENT_EVENTS: f64 = 50.0;
 /// Minutes in which it is seen whether a slice is still down.
-const DOWN_MINUTES: i32 = 3;
+pub(super) const DOWN_MINUTES: i32 = 3;
 /// The shown slice is down when it misses so many standard deviations in them.
 const SHOWN_DOWN: f64 = 2.5;
 /// Any other member: there are many of them, so chance needs more room.
@@ -136,6 +136,11 @@ impl Fall {
     /// Whether `slice` stands above or below one of its slices.
     pub(super) fn touches(&self, slice: &Slice) -> bool {
         self.members.iter().any(|member| member.slice.related(slice)) || self.shown.related(slice)
+    }
+
+    /// The slices that fell.
+    pub(super) fn slices(&self) -> impl Iterator<Item = &Slice> {
+        self.members.iter().map(|member| &member.slice)
     }
 
     /// Whether `slice` is a member.

@@ -4,8 +4,8 @@ use super::book::{Alarm, AlarmBook, Matter, Memory};
 use super::compose;
 use super::fall::{self, Opening};
 use super::group::groups;
-use super::life::{Life, News};
-use super::record::{AlarmRecord, Because, Kind};
+use super::life::{self, Life, News};
+use super::record::{AlarmRecord, Because, Kind, State};
 use super::scene::Scene;
 use super::silence::Silence;
 use super::told::Told;
@@ -20,8 +20,9 @@ impl AlarmBook {
         let alone = assign(scene, &alarms, &mut joined);
         for (alarm, joined) in alarms.iter_mut().zip(&joined) {
             let Some(fall) = fall_of(alarm, scene) else { continue };
-            if let Some(news) = fall.0.step(fall.1, scene, joined) {
-                records.push(self.tell(alarm, news, scene));
+            match fall.0.step(fall.1, scene, joined) {
+                Some(news) => records.push(self.tell(alarm, news, scene)),
+                None => records.extend(self.take_back(alarm, scene)),
             }
         }
         self.pages.open = alarms;
@@ -44,9 +45,14 @@ impl AlarmBook {
             }
             None => {
                 let what = root.key();
-                let life = self.begin(kind, about, &what, onset, severity, scene.now)?;
+                let foretold = self.take_foretold(&life::key(kind, about, &what), onset[1]);
+                let is_known = foretold.is_some();
+                let life = match foretold {
+                    Some(life) => Life { onset, severity, detected: scene.now, ..life },
+                    None => self.begin(kind, about, &what, onset, severity, scene.now)?,
+                };
                 let stream = scene.spec.name.clone();
-                (Life { root, stream, ..life }, News::plain(Because::Opened))
+                (Life { root, stream, ..life }, News { is_known, ..News::plain(Because::Opened) })
             }
         };
         Some(self.open(life, Matter::Fall(Box::new(fall)), news, scene))
@@ -100,7 +106,7 @@ impl AlarmBook {
 
     fn open(&mut self, life: Life, matter: Matter, news: News, scene: &Scene) -> AlarmRecord {
         let record = compose::bare(&self.context, &life, &news, scene.minute(), scene.now);
-        let mut alarm = Alarm { life, matter, record };
+        let mut alarm = Alarm { life, matter, record, early: None };
         let record = self.tell(&mut alarm, news, scene);
         self.pages.open.push(alarm);
         self.pages.open.sort_by_key(|alarm| alarm.life.no);
@@ -108,8 +114,15 @@ impl AlarmBook {
     }
 
     /// Writes the next revision of an alarm.
-    fn tell(&mut self, alarm: &mut Alarm, news: News, scene: &Scene) -> AlarmRecord {
+    fn tell(&mut self, alarm: &mut Alarm, mut news: News, scene: &Scene) -> AlarmRecord {
         alarm.life.rev += 1;
+        news.is_known |= alarm.early.as_ref().is_some_and(|early| early.because == news.because);
+        let still_recovers = |early: &AlarmRecord| match &alarm.matter {
+            Matter::Fall(fall) => early.state == State::Recovering && fall.holds_up(scene),
+            _ => false,
+        };
+        let stands = news.because == Because::Update && alarm.early.as_deref().is_some_and(still_recovers);
+        alarm.early = alarm.early.take().filter(|_| stands);
         let bare = compose::bare(&self.context, &alarm.life, &news, scene.minute(), scene.now);
         let record = match &mut alarm.matter {
             Matter::Fall(fall) => {

@@ -21,6 +21,9 @@ pub(super) struct Life {
     pub(super) root: Slice,
     pub(super) onset: [Minute; 3],
     pub(super) detected: TimeUs,
+    /// When it was told from an open minute, before that.
+    #[serde(default)]
+    pub(super) foretold: Option<TimeUs>,
     pub(super) ended: Option<Minute>,
 }
 
@@ -30,19 +33,26 @@ pub(super) struct News {
     pub(super) because: Because,
     /// In words, where `because` alone does not say it.
     pub(super) reason: Option<String>,
+    /// An early record has told it already: nobody is to be called once more.
+    pub(super) is_known: bool,
 }
 
 impl News {
     pub(super) fn plain(because: Because) -> News {
-        News { because, reason: None }
+        News { because, reason: None, is_known: false }
     }
 
     pub(super) fn told(because: Because, reason: impl Into<String>) -> News {
-        News { because, reason: Some(reason.into()) }
+        News { because, reason: Some(reason.into()), is_known: false }
     }
 }
 
 impl Life {
+    /// When it was first told.
+    pub(super) fn told_first(&self) -> TimeUs {
+        self.foretold.unwrap_or(self.detected)
+    }
+
     /// Whether it still has to be followed.
     pub(super) fn is_open(&self) -> bool {
         !matches!(self.state, State::Resolved | State::Withdrawn)

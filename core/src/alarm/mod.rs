@@ -6,6 +6,7 @@
 pub mod block;
 mod book;
 mod compose;
+mod early;
 mod fall;
 mod follow;
 mod funnel;
@@ -26,6 +27,7 @@ pub mod words;
 
 pub use book::AlarmBook;
 pub use compose::BookContext;
+pub use early::EarlyNews;
 pub use funnel::FunnelSides;
 pub use incident::{Incident, IncidentMoney};
 pub use late::{LateNews, LateVerdict};

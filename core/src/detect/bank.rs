@@ -45,6 +45,11 @@ impl Bank {
         step(std::slice::from_mut(&mut self.blocks[block]), minute);
     }
 
+    /// The block of one slice, to be tried on, and the slice's place in it.
+    pub(super) fn apart(&self, slice: usize) -> (Bank, usize) {
+        (Bank { blocks: vec![self.blocks[slice / WIDTH].clone()] }, slice % WIDTH)
+    }
+
     /// Forgets that other members than these passed their bar.
     pub(super) fn let_fire(&mut self, block: usize, members: u32) {
         for fired in &mut self.blocks[block].0[FIRED] {

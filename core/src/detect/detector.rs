@@ -7,6 +7,7 @@ use super::clock::SliceClock;
 use super::episode::{self, Episode, Turn};
 use super::loss::{LossModel, Missing};
 use super::parts::Parts;
+use super::pulse::Pulses;
 use super::shares::share_out;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
 use crate::baseline::{Profiles, Sides};
@@ -54,13 +55,14 @@ pub struct Detector {
     pub(super) bank: Bank,
     pub(super) episodes: BTreeMap<u32, Episode>,
     pub(super) loss: LossModel,
+    pub(super) pulses: Pulses,
     pub(super) origin: Option<Minute>,
     pub(super) last: Option<Minute>,
     observed: Vec<i64>,
     /// Whether slices are judged as shares of the whole.
     shares: bool,
     /// Members whose passing of the bar counts, as bits.
-    firing: u32,
+    pub(super) firing: u32,
 }
 
 /// What is the same for all verdicts of a minute.
@@ -87,6 +89,7 @@ impl Detector {
             bank: Bank::default(),
             episodes: BTreeMap::new(),
             loss: LossModel::default(),
+            pulses: Pulses::default(),
             origin: None,
             last: None,
             observed: Vec::new(),
@@ -159,6 +162,9 @@ impl Detector {
         };
         self.last = Some(sealed.minute);
         let verdicts = self.verdicts(&context);
+        let bank = &self.bank;
+        let expected = |slice: usize| bank.expected_now(slice).filter(|_| bank.is_learnt(slice));
+        self.pulses.sealed(sealed.sealed_at, &self.observed, expected);
         self.retire(sealed.minute);
         verdicts
     }
@@ -169,7 +175,9 @@ impl Detector {
         self.table.roll_up(&sealed.rows, &mut counts);
         self.grow();
         let ids = (0u32..).map(SliceId);
-        ids.zip(counts).filter(|(_, count)| *count != 0).collect()
+        let counts: Vec<_> = ids.zip(counts).filter(|(_, count)| *count != 0).collect();
+        counts.iter().for_each(|(id, count)| self.pulses.late(id.0, *count));
+        counts
     }
 
     /// The earliest and the likeliest first minute of the drop that is open for a slice.
@@ -278,7 +286,7 @@ impl Detector {
     }
 
     /// The bar in nats: false alarms are spread over all slices and minutes.
-    fn bar(&self) -> f64 {
+    pub(super) fn bar(&self) -> f64 {
         let slices = self.table.len().max(1) as f64;
         let budget = self.knobs.false_alarms_per_week.max(1e-9);
         ((WEEK * slices / budget).ln() + BAR_MARGIN).max(LEAST_BAR)
@@ -421,6 +429,7 @@ impl Detector {
     pub(super) fn forget(&mut self, slice: usize) {
         self.profiles.clear(slice);
         self.parts.forget(slice);
+        self.pulses.forget(slice as u32);
         self.episodes.remove(&(slice as u32));
     }
 }

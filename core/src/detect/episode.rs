@@ -99,7 +99,7 @@ impl Episode {
 
     /// A member for a drop to 65 % or deeper passed its bar.
     pub(super) fn is_deep(&self) -> bool {
-        self.fired & DEEP != 0
+        is_deep(self.fired)
     }
 
     /// A judged minute after the opening one.
@@ -175,11 +175,17 @@ impl Episode {
 
     /// Evidence that the rate is normal again, against the ratio that was seen.
     fn recover(&mut self, bank: &Bank, slice: usize, ratio: f32) {
-        let ratio = ratio.clamp(0.6, 0.94);
-        let mu = (bank.get(slice, PROFILE) * bank.get(slice, NORMAL)).max(1e-4);
-        let (x, r) = (bank.get(slice, UPPER), 1.0 / bank.dispersion(slice));
-        let gain = (x + r) * ln1p((ratio - 1.0) * mu / (r + mu)) - x * ratio.ln();
-        self.recovery = (self.recovery + f64::from(gain).min(RECOVERED / RECOVERS_IN)).max(0.0);
+        let mu = bank.get(slice, PROFILE) * bank.get(slice, NORMAL);
+        let gain = recovery_gain(bank, slice, ratio, (bank.get(slice, UPPER), mu));
+        self.recovery = (self.recovery + gain.min(RECOVERED / RECOVERS_IN)).max(0.0);
+    }
+
+    /// What a minute that has so many events already, of so many expected by now, says of the recovery: nats
+    /// for it, and whether it would end the drop if it were sealed like this.
+    pub(super) fn outlook(&self, bank: &Bank, slice: usize, seen: (f32, f32)) -> (f64, bool) {
+        let ratio = (self.observed / self.expected.max(1e-9)) as f32;
+        let gain = recovery_gain(bank, slice, ratio, seen);
+        (gain, self.recovery + gain.min(RECOVERED / RECOVERS_IN) >= RECOVERED)
     }
 
     /// It was none: as before it.
@@ -191,6 +197,17 @@ impl Episode {
         bank.set(slice, OPEN, 0.0);
         bank.set_levels(slice, level);
     }
+}
+
+/// Evidence that `seen` of so many expected events are the normal rate, against `ratio` of it.
+fn recovery_gain(bank: &Bank, slice: usize, ratio: f32, (seen, expected): (f32, f32)) -> f64 {
+    let (ratio, mu, r) = (ratio.clamp(0.6, 0.94), expected.max(1e-4), 1.0 / bank.dispersion(slice));
+    f64::from((seen + r) * ln1p((ratio - 1.0) * mu / (r + mu)) - seen * ratio.ln())
+}
+
+/// Whether a member for a drop to 65 % or deeper, or total silence, is among those that fired.
+pub(super) fn is_deep(fired: u32) -> bool {
+    fired & DEEP != 0
 }
 
 /// The deepest member among those that fired; silence counts as the first.

@@ -46,6 +46,11 @@ impl LossModel {
         }
     }
 
+    /// Whether so many rejected lines in a minute are nothing new.
+    pub(super) fn is_usual(&self, rejected: u64) -> bool {
+        rejected as f64 <= margin(self.usual_rejected)
+    }
+
     /// Rejected lines beyond the usual number. A lasting change becomes usual within days.
     fn rejection_jump(&mut self, rejected: f64) -> f64 {
         self.minutes += 1;
@@ -53,9 +58,14 @@ impl LossModel {
         let gain = REJECTED_GAIN.max(1.0 / self.minutes as f64);
         let calm = if self.minutes > 1 { rejected.min(3.0 * usual + 10.0) } else { rejected };
         self.usual_rejected += gain * (calm - usual);
-        let margin = 2.0 * usual + 3.0 * usual.sqrt() + 3.0;
+        let margin = margin(usual);
         if self.minutes > 1 && rejected > margin { rejected - usual } else { 0.0 }
     }
+}
+
+/// So many rejected lines are daily rubbish.
+fn margin(usual: f64) -> f64 {
+    2.0 * usual + 3.0 * usual.sqrt() + 3.0
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@
 mod bank;
 mod clock;
 mod detector;
+mod early;
 mod episode;
 mod funnel;
 mod loss;
 mod parts;
+mod pulse;
 mod shares;
 mod slices;
 mod state;
@@ -18,6 +20,7 @@ mod tests;
 mod verdict;
 
 pub use detector::{DetectKnobs, Detector};
+pub use early::{Early, Partial, SilentSlice};
 #[cfg(test)]
 pub(crate) use funnel::tests::{FunnelShop, sealed_of_funnel};
 pub use funnel::{FunnelDetector, FunnelMinute, FunnelState};

@@ -171,6 +171,34 @@ impl SliceTable {
         }
     }
 
+    /// As [`SliceTable::roll_up`], of rows that are only looked at: what is in them for the first time is left out,
+    /// and nothing becomes known by it.
+    pub(super) fn peek<'a>(&mut self, rows: impl IntoIterator<Item = RowView<'a>>, observed: &mut Vec<i64>) {
+        observed.clear();
+        observed.resize(self.slots(), 0);
+        let groupings = self.watch.len();
+        for row in rows.into_iter().filter(|row| row.key.watched) {
+            let memo = self.memo.get(&(Arc::as_ptr(row.key) as usize)).copied();
+            if let Some(at) = memo.or_else(|| self.recall(row.key)) {
+                let ids = &self.judged[at * groupings..][..groupings];
+                ids.iter().filter(|id| **id != REFUSED).for_each(|id| observed[*id as usize] += row.count);
+                continue;
+            }
+            for grouping in 0..groupings {
+                if let Some(id) = self.find(&self.slice_of(row.key, grouping)) {
+                    observed[id.index()] += row.count;
+                }
+            }
+        }
+    }
+
+    /// Puts a key whose slices are all known into the memo.
+    fn recall(&mut self, key: &Arc<SeriesKey>) -> Option<usize> {
+        let is_known = |grouping: usize| self.ids.contains_key(&self.slice_of(key, grouping));
+        let all = self.keys.len() < MEMO_KEYS && (0..self.watch.len()).all(is_known);
+        all.then(|| self.remembered(key))
+    }
+
     /// The place of a key in the memo: one lookup for a known key.
     fn remembered(&mut self, key: &Arc<SeriesKey>) -> usize {
         let address = Arc::as_ptr(key) as usize;
@@ -240,6 +268,16 @@ mod tests {
             assert_eq!(table.find(&Slice::of([("marketplace", "DE")])), None);
             assert_eq!(table.len(), 6);
         }
+        let mut seen = Vec::new();
+        let new = row(["DE", "web", "card", "placed"], true, 9);
+        table.peek(&SealedRows::from(vec![rows.row(0).to_row(), new]), &mut seen);
+        let of = |slice: Slice| seen[table.find(&slice).expect("known").index()];
+        assert_eq!((of(Slice::default()), of(Slice::of([("feature", "web")]))), (12, 12));
+        assert_eq!(
+            (of(Slice::of([("marketplace", "US")])), table.len()),
+            (3, 6),
+            "nothing is made by a look"
+        );
         assert_eq!(table.get(SliceId(0)), Some(&Slice::default()));
         assert_eq!(table.first_grouping().collect::<Vec<_>>(), [SliceId(0)]);
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Detector;
 use super::episode::Episode;
 use super::loss::LossModel;
+use super::pulse::Pulses;
 use crate::baseline::Packed;
 use crate::model::{Minute, Slice};
 use crate::simd::column::{COLUMNS, fresh};
@@ -25,6 +26,9 @@ pub struct DetectorState {
     loss: LossModel,
     slices: Vec<SliceState>,
     episodes: BTreeMap<u32, Episode>,
+    /// Missing in states of before open minutes were looked at: then slices are followed anew.
+    #[serde(default)]
+    pulses: Pulses,
 }
 
 /// One slot; `slice` is null where it is vacant.
@@ -62,6 +66,7 @@ impl Detector {
             loss: self.loss.clone(),
             slices: slots.map(slot).collect(),
             episodes: self.episodes.clone(),
+            pulses: self.pulses.clone(),
         }
     }
 
@@ -88,6 +93,7 @@ impl Detector {
         let ids: Vec<u32> = state.episodes.keys().filter(known).copied().collect();
         self.episodes = ids.into_iter().map(|id| (id, state.episodes[&id].clone())).collect();
         self.loss = state.loss.clone();
+        self.pulses = state.pulses.of_known(|id| kept.get(id as usize) == Some(&true));
         (self.origin, self.last) = (state.origin.map(Minute), state.last.map(Minute));
         if let Some(last) = self.last {
             self.clock.set(last);

@@ -4,6 +4,9 @@
 //! alarm records, incident rows.
 //! Must not know: files, sockets, clocks, Arrow.
 
+mod early;
+#[cfg(test)]
+mod early_tests;
 #[cfg(test)]
 mod funnel_tests;
 mod hindsight;

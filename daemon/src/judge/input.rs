@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ebbd_core::aggregate::Stepped;
 use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
-use ebbd_core::model::{Ledger, Mark, SealedMinute, StreamId, TimeUs};
+use ebbd_core::model::{Glance, Ledger, Mark, SealedMinute, StreamId, TimeUs};
 
 use super::incidents;
 use crate::store::{JudgedRow, StoreMessage};
@@ -22,6 +22,8 @@ pub enum JudgeInput {
     Minute(Arc<SealedMinute>, TimeUs),
     /// All revisions of a commit, and its time.
     Late(Vec<Arc<SealedMinute>>, TimeUs),
+    /// What open minutes have so far.
+    Glance(Glance),
     /// Rows of a minute that is still open: they are stored and not judged.
     Open(Arc<SealedMinute>),
     /// A change marker.
@@ -62,6 +64,7 @@ impl JudgeInput {
         if !stepped.revisions.is_empty() {
             inputs.push(JudgeInput::Late(stepped.revisions.drain(..).map(Arc::new).collect(), now));
         }
+        inputs.extend(stepped.glances.drain(..).map(JudgeInput::Glance));
         inputs.extend(stepped.open_rows.drain(..).map(|open| JudgeInput::Open(Arc::new(open))));
         inputs.extend(stepped.marks.drain(..).map(JudgeInput::Mark));
         let ledger = std::mem::take(&mut stepped.ledger);
@@ -76,6 +79,11 @@ impl JudgeInput {
         match self {
             JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
             JudgeInput::Late(revisions, now) => late(judge, revisions, now, onlooker),
+            JudgeInput::Glance(glance) => {
+                let records = judge.glance(&glance);
+                let rows = if records.is_empty() { None } else { changed_incidents(judge) };
+                Outcome { records, rows: rows.into_iter().collect() }
+            }
             JudgeInput::Open(open) => Outcome::rows(vec![StoreMessage::Minute(open)]),
             JudgeInput::Mark(mark) => {
                 onlooker(Seen::Marked(&mark));
