@@ -9,7 +9,7 @@ use super::aggregator::{Aggregator, SourceTally};
 use super::delta::{Delta, RefusedLines, Sample};
 use super::step_bytes::StepError;
 use crate::model::{
-    ConnId, Glance, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs,
+    AlarmOrder, ConnId, Glance, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs,
 };
 
 /// Everything that one commit tells the aggregator.
@@ -56,6 +56,8 @@ pub enum Order {
     Crash(Crash),
     /// The daemon stood still: see [`Aggregator::paused`].
     Paused(Pause),
+    /// Something about alarms: it is handed on, the aggregator does nothing with it.
+    Alarm(AlarmOrder),
 }
 
 /// A time in which the daemon did not run although nobody had stopped it.
@@ -105,6 +107,8 @@ pub struct Stepped {
     pub refused: Vec<RefusedLines>,
     /// For each [`Order::Forget`], whether the origin was known.
     pub forgot: Vec<bool>,
+    /// What was ordered about alarms; the judge hears of it before it judges what was sealed.
+    pub alarm_orders: Vec<AlarmOrder>,
 }
 
 impl Aggregator {
@@ -123,9 +127,9 @@ impl Aggregator {
     pub fn apply(&mut self, step: Step) -> Stepped {
         self.commit = step.commit;
         let before = self.now;
-        let mut forgot = Vec::new();
+        let (mut forgot, mut alarm_orders) = (Vec::new(), Vec::new());
         for order in step.orders {
-            self.obey(order, &mut forgot);
+            self.obey(order, &mut forgot, &mut alarm_orders);
         }
         for (source, tally) in step.told {
             self.book(source, step.at, tally);
@@ -149,6 +153,7 @@ impl Aggregator {
             samples: self.take_samples(),
             refused: self.take_refused(),
             forgot,
+            alarm_orders,
         }
     }
 
@@ -198,7 +203,7 @@ impl Aggregator {
         }
     }
 
-    fn obey(&mut self, order: Order, forgot: &mut Vec<bool>) {
+    fn obey(&mut self, order: Order, forgot: &mut Vec<bool>, alarm_orders: &mut Vec<AlarmOrder>) {
         match order {
             Order::Resumed(down_since) => self.resumed(down_since),
             Order::Expect(source, origin) => self.expect(source, &origin),
@@ -206,6 +211,7 @@ impl Aggregator {
             Order::Mark(mark) => self.marks.push(mark),
             Order::Crash(crash) => self.book_crash(&crash),
             Order::Paused(pause) => self.paused(&pause),
+            Order::Alarm(order) => alarm_orders.push(order),
         }
     }
 

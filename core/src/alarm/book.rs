@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::compose::{self, BookContext};
 use super::early::Herald;
 use super::fall::Fall;
+use super::handling::{Past, Silences};
 use super::incident::Incident;
 use super::life::{self, Life, News};
 use super::marks::Marks;
 use super::record::{AlarmRecord, Because, Kind, Severity, State};
 use super::scene::{Recent, Scene, SliceRow, Subject};
 use super::silence::Silence;
+use crate::detect::Verdict;
 use crate::impact::Baskets;
 use crate::model::{Mark, Minute, SealedMinute, Slice, SourceState, StreamSpec, TimeUs, View};
 
@@ -52,6 +54,11 @@ pub(super) struct Pages {
     /// Drops told from open minutes that no sealed minute has borne out yet.
     #[serde(default)]
     pub(super) heralds: Vec<Herald>,
+    /// What ended too long ago to be opened again, the oldest first.
+    #[serde(default)]
+    pub(super) past: VecDeque<Past>,
+    #[serde(default)]
+    pub(super) silences: Silences,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +88,9 @@ pub(super) struct Memory {
     pub(super) had_data: bool,
     /// Start of the first of the present run of minutes without any data.
     pub(super) blank_since: Option<TimeUs>,
+    /// The first minute in which a slice could have alarmed.
+    #[serde(default)]
+    pub(super) judged_since: Option<Minute>,
 }
 
 impl Memory {
@@ -93,6 +103,13 @@ impl Memory {
             (true, since) => since.or(Some(sealed.minute.start())),
             (false, _) => None,
         };
+    }
+
+    fn begin_judging(&mut self, minute: Minute, rows: &[SliceRow]) {
+        let is_judged = |row: &SliceRow| !matches!(row.verdict.verdict, Verdict::Learning | Verdict::NoData);
+        if self.judged_since.is_none() && rows.iter().any(is_judged) {
+            self.judged_since = Some(minute);
+        }
     }
 
     /// Events expected per minute in the whole stream: as judged, else as it was judged last.
@@ -136,7 +153,7 @@ impl AlarmBook {
             return Vec::new();
         }
         self.learn(spec, sealed, rows);
-        let memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
+        let mut memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
         let marks = std::mem::take(&mut self.pages.marks);
         let subject = Subject {
             kind: Kind::Drop,
@@ -158,7 +175,9 @@ impl AlarmBook {
         self.settle(&scene, &mut records);
         self.silences(&scene, &memory, &mut records);
         self.pages.marks = marks;
+        memory.begin_judging(sealed.minute, rows);
         self.pages.streams.insert(spec.name.clone(), memory);
+        self.end_silences(now, &mut records);
         self.put_away(sealed.minute);
         records
     }
@@ -248,6 +267,7 @@ impl AlarmBook {
 
     fn tell_trouble(&mut self, mut life: Life, matter: Matter, news: News, now: TimeUs) -> AlarmRecord {
         life.rev += 1;
+        let news = self.look_at_silences(&mut life, &Slice::default(), news, now);
         let bare = compose::bare(&self.context, &life, &news, now.minute(), now);
         let Matter::Trouble { what, text } = &matter else { return bare };
         let record = self.number(compose::of_trouble(bare, what, text), &life, 0);
@@ -260,10 +280,7 @@ impl AlarmBook {
     pub(super) fn number(&mut self, record: AlarmRecord, life: &Life, revise_us: i64) -> AlarmRecord {
         let record = self.number_only(record);
         if record.because != Because::Update || record.late {
-            self.changed.retain(|row| row.id != record.id);
-            if self.changed.len() < MOST_KEPT {
-                self.changed.push(Incident::of(&record, life.onset[1], life.told_first(), revise_us));
-            }
+            self.note_incident(&record, life, revise_us);
         }
         record
     }
@@ -272,6 +289,14 @@ impl AlarmBook {
     pub(super) fn number_only(&mut self, record: AlarmRecord) -> AlarmRecord {
         self.pages.seq += 1;
         AlarmRecord { seq: self.pages.seq, ..record }
+    }
+
+    /// What the `incidents` dataset has of an alarm has changed.
+    pub(super) fn note_incident(&mut self, record: &AlarmRecord, life: &Life, revise_us: i64) {
+        self.changed.retain(|row| row.id != record.id);
+        if self.changed.len() < MOST_KEPT {
+            self.changed.push(Incident::of(record, life, revise_us));
+        }
     }
 
     /// A new alarm's life. `None` when there are too many open ones.
@@ -304,6 +329,9 @@ impl AlarmBook {
             detected: now,
             foretold: None,
             ended: None,
+            acked: None,
+            label: None,
+            silenced_until: None,
         })
     }
 
@@ -320,12 +348,14 @@ impl AlarmBook {
             std::mem::take(&mut self.pages.open).into_iter().partition(|alarm| alarm.life.is_open());
         self.pages.open = open;
         self.pages.ended.extend(ended);
-        let fresh =
-            |alarm: &Alarm| alarm.life.ended.is_some_and(|ended| minute.0 - ended.0 <= REOPEN_MINUTES);
-        self.pages.ended.retain(fresh);
-        while self.pages.ended.len() > MOST_KEPT {
-            self.pages.ended.pop_front();
-        }
+        let is_old = |alarm: &Alarm| alarm.life.ended.is_none_or(|ended| minute.0 - ended.0 > REOPEN_MINUTES);
+        let (old, mut fresh): (VecDeque<Alarm>, VecDeque<Alarm>) =
+            std::mem::take(&mut self.pages.ended).into_iter().partition(is_old);
+        let beyond = fresh.len().saturating_sub(MOST_KEPT);
+        let old = old.into_iter().chain(fresh.drain(..beyond)).map(Past::of);
+        self.pages.past.extend(old);
+        self.pages.ended = fresh;
+        self.forget_past(minute);
     }
 }
 

@@ -6,7 +6,7 @@ use super::block;
 use super::book::Memory;
 use super::fall::{Fall, safe_title};
 use super::late::LateNews;
-use super::life::{Life, News, notify};
+use super::life::{Acked, Life, News};
 use super::record::{
     AlarmRecord, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, Notify, SinceOnsetPart, State,
 };
@@ -55,7 +55,7 @@ pub(super) fn bare(
         state: life.state,
         kind: life.kind,
         severity: life.severity,
-        notify: if news.is_known { Notify::None } else { notify(news.because, life.severity) },
+        notify: if news.is_known { Notify::None } else { life.notify(news) },
         because: news.because,
         stream: life.stream.clone(),
         slice: life.root.clone(),
@@ -82,9 +82,9 @@ pub(super) fn bare(
         early: false,
         late: false,
         durable: true,
-        acked: None,
-        silenced_until: None,
-        label: None,
+        acked: life.acked.as_ref().map(Acked::words),
+        silenced_until: life.silenced_until.map(TimeUs::to_rfc3339),
+        label: life.label.map(|label| label.name().to_owned()),
         reason: news.reason.clone(),
         config: context.config_hash.clone(),
         url: context.http_url.as_ref().map(|url| format!("{url}/alarms/{}", life.no)),
@@ -249,6 +249,25 @@ fn rounded(cause: &Cause) -> Cause {
         effect: cause.effect.map(|x| round(x, 3)),
         ..cause.clone()
     }
+}
+
+/// The latest record said again because of what a person did: its figures stay.
+pub(super) fn again(latest: &AlarmRecord, bare: AlarmRecord) -> AlarmRecord {
+    finish(AlarmRecord {
+        rev: bare.rev,
+        at: bare.at,
+        notify: bare.notify,
+        because: bare.because,
+        early: false,
+        late: false,
+        durable: true,
+        acked: bare.acked,
+        silenced_until: bare.silenced_until,
+        label: bare.label,
+        reason: bare.reason,
+        config: bare.config,
+        ..latest.clone()
+    })
 }
 
 /// The record of missing data.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::book::{Alarm, AlarmBook, Matter};
 use super::compose::{self, round};
 use super::fall::{DOWN_MINUTES, Fall, safe_title};
-use super::life::{self, Life, News, notify};
+use super::life::{self, Life, News};
 use super::record::{AlarmRecord, Because, Kind, Losing, Lost, Notify, Severity, SinceOnsetPart, State};
 use super::scene::{Recent, Scene};
 use super::words::{self, Clock};
@@ -83,8 +83,8 @@ impl AlarmBook {
         let severity = if silent.deep { Severity::Page } else { Severity::Ticket };
         let what = silent.slice.key();
         let life = self.begin(Kind::Drop, &spec.name, &what, silent.onset, severity, news.now)?;
-        let life = Life { root: silent.slice.clone(), rev: 1, foretold: Some(news.now), ..life };
-        let record = self.herald(spec, &life, silent, news);
+        let mut life = Life { root: silent.slice.clone(), rev: 1, foretold: Some(news.now), ..life };
+        let record = self.herald(spec, &mut life, silent, news);
         let record = self.number(record, &life, spec.revise_us);
         self.pages.heralds.push(Herald {
             life,
@@ -97,7 +97,7 @@ impl AlarmBook {
         Some(record)
     }
 
-    fn herald(&self, spec: &StreamSpec, life: &Life, silent: &SilentSlice, news: &EarlyNews) -> AlarmRecord {
+    fn herald(&self, spec: &StreamSpec, life: &mut Life, silent: &SilentSlice, news: &EarlyNews) -> AlarmRecord {
         let onset = silent.onset[1];
         let minutes = news.now.since_us(onset.start()) as f64 / MICROS_PER_MINUTE as f64;
         let loss = Loss {
@@ -121,6 +121,7 @@ impl AlarmBook {
         let reason = format!("no {stream} for {seconds}, {count} expected; the minute is not over yet");
         let suspects = self.pages.marks.near(life.onset, &silent.slice);
         let said = News::told(Because::Opened, reason);
+        let said = self.look_at_silences(life, &silent.slice, said, news.now);
         compose::finish(AlarmRecord {
             title: format!("{}: {stream} -100 % since {since}", safe_title(&silent.slice, spec)),
             observed: Some(silent.observed_now),
@@ -199,7 +200,7 @@ impl AlarmBook {
             rev: alarm.life.rev,
             at: news.now.to_rfc3339(),
             state,
-            notify: notify(because, alarm.life.severity),
+            notify: alarm.life.notify(&News::plain(because)),
             because,
             minute: news.next.to_string(),
             observed: Some(partial.observed),
@@ -331,7 +332,7 @@ impl Herald {
             rev: self.life.rev,
             at: scene.now.to_rfc3339(),
             state,
-            notify: if goes_on.is_some() { Notify::None } else { notify(because, self.life.severity) },
+            notify: if goes_on.is_some() { Notify::None } else { self.life.notify(&News::plain(because)) },
             because,
             minute: scene.minute().to_string(),
             ended: self.life.ended.map(|minute| minute.to_string()),

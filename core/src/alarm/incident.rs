@@ -2,8 +2,9 @@
 //! state of each.
 
 use super::block::instant;
+use super::life::Life;
 use super::record::{AlarmRecord, Kind, Severity, State};
-use crate::model::{Minute, Slice, TimeUs};
+use crate::model::{Slice, TimeUs};
 
 /// A row of `incidents`, with its rows of `incident_money`. Interval figures are counts of events.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,8 +61,8 @@ pub struct IncidentMoney {
 }
 
 impl Incident {
-    /// The row of an alarm by its latest record. `revise_us`: how long late data still counts.
-    pub fn of(record: &AlarmRecord, onset: Minute, detected: TimeUs, revise_us: i64) -> Incident {
+    /// The row of an alarm by its latest record and its life. `revise_us`: how long late data still counts.
+    pub(super) fn of(record: &AlarmRecord, life: &Life, revise_us: i64) -> Incident {
         let ended = record.ended.as_deref().and_then(instant);
         let lost = record.lost.as_ref();
         let money = lost
@@ -73,9 +74,9 @@ impl Incident {
             kind: record.kind,
             slice: record.slice.clone(),
             cause: record.causes.first().map(|cause| cause.slice.clone()),
-            onset: onset.start(),
-            detected,
-            acked: record.acked.as_ref().and_then(|_| instant(&record.at)),
+            onset: life.onset[1].start(),
+            detected: life.told_first(),
+            acked: life.acked.as_ref().map(|acked| acked.at),
             ended,
             state: record.state,
             severity: record.severity,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
 use super::record::{Because, Kind, Notify, Severity, State};
-use crate::model::{Minute, Slice, TimeUs};
+use crate::model::{Label, Minute, Slice, TimeUs};
 
 /// Identity and state of an alarm. What it is about stands beside it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,31 @@ pub(super) struct Life {
     #[serde(default)]
     pub(super) foretold: Option<TimeUs>,
     pub(super) ended: Option<Minute>,
+    /// Who took it, and when.
+    #[serde(default)]
+    pub(super) acked: Option<Acked>,
+    /// What a person said it was.
+    #[serde(default)]
+    pub(super) label: Option<Label>,
+    /// Until when nobody hears of it, as of its latest record.
+    #[serde(default)]
+    pub(super) silenced_until: Option<TimeUs>,
+}
+
+/// Somebody has taken an alarm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Acked {
+    pub(super) at: TimeUs,
+    pub(super) by: String,
+    pub(super) text: String,
+}
+
+impl Acked {
+    /// `2026-11-22T13:10:00Z ann: on it`.
+    pub(super) fn words(&self) -> String {
+        let text = if self.text.is_empty() { String::new() } else { format!(": {}", self.text) };
+        format!("{} {}{text}", self.at.to_rfc3339(), self.by)
+    }
 }
 
 /// What has happened to an alarm that is worth a record.
@@ -35,15 +60,17 @@ pub(super) struct News {
     pub(super) reason: Option<String>,
     /// An early record has told it already: nobody is to be called once more.
     pub(super) is_known: bool,
+    /// A person should hear of it whatever `because` says.
+    pub(super) is_loud: bool,
 }
 
 impl News {
     pub(super) fn plain(because: Because) -> News {
-        News { because, reason: None, is_known: false }
+        News { because, reason: None, is_known: false, is_loud: false }
     }
 
     pub(super) fn told(because: Because, reason: impl Into<String>) -> News {
-        News { because, reason: Some(reason.into()), is_known: false }
+        News { because, reason: Some(reason.into()), is_known: false, is_loud: false }
     }
 }
 
@@ -51,6 +78,16 @@ impl Life {
     /// When it was first told.
     pub(super) fn told_first(&self) -> TimeUs {
         self.foretold.unwrap_or(self.detected)
+    }
+
+    /// Whether a person should hear of a record of it that is written for this.
+    pub(super) fn notify(&self, news: &News) -> Notify {
+        match self.severity {
+            _ if self.silenced_until.is_some() => Notify::None,
+            Severity::Page if news.is_loud => Notify::Page,
+            Severity::Ticket if news.is_loud => Notify::Ticket,
+            severity => notify(news.because, severity),
+        }
     }
 
     /// Whether it still has to be followed.
@@ -73,7 +110,7 @@ impl Life {
 
 /// Whether a person should hear of a record: openings and escalations as loud as the alarm is; what
 /// spreads, goes blind or ends as a ticket; everything else not at all.
-pub(super) fn notify(because: Because, severity: Severity) -> Notify {
+fn notify(because: Because, severity: Severity) -> Notify {
     match (because, severity) {
         (Because::Opened | Because::Escalated, Severity::Page) => Notify::Page,
         (Because::Opened | Because::Escalated, Severity::Ticket) => Notify::Ticket,

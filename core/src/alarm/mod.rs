@@ -3,6 +3,7 @@
 //! In: verdicts, slices, marks. Out: [`AlarmRecord`]s with dense sequence numbers.
 //! Must not know: sockets, files, clocks.
 
+mod achieved;
 pub mod block;
 mod book;
 mod compose;
@@ -11,6 +12,7 @@ mod fall;
 mod follow;
 mod funnel;
 mod group;
+mod handling;
 mod incident;
 mod late;
 mod life;
@@ -25,10 +27,12 @@ mod tests;
 mod told;
 pub mod words;
 
+pub use achieved::Achieved;
 pub use book::AlarmBook;
 pub use compose::BookContext;
 pub use early::EarlyNews;
 pub use funnel::FunnelSides;
+pub use handling::{About, HeldSilence, MOST_SILENCES};
 pub use incident::{Incident, IncidentMoney};
 pub use late::{LateNews, LateVerdict};
 pub use marks::{Marks, Suspects};

@@ -3,6 +3,7 @@
 //! In: nothing. Out: plain types with the arithmetic that belongs to them.
 //! Must not know: formats, files, threads, how anything is counted or judged.
 
+mod alarm_order;
 mod completeness;
 mod decimal;
 mod digits;
@@ -17,6 +18,7 @@ mod slice;
 mod spec;
 mod time;
 
+pub use alarm_order::{AlarmOrder, Label, Silence, Silenced};
 pub use completeness::{Completeness, MissingOrigin, SourceMinute, SourceState};
 pub use decimal::{DecimalError, MAX_CELL, Money, Weight, parse_decimal};
 pub use digits::{plain_decimal, whole_number};

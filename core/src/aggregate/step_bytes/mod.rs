@@ -48,6 +48,7 @@ mod order {
     pub(super) const CRASH: u8 = 4;
     pub(super) const PAUSED: u8 = 5;
     pub(super) const SLEPT: u8 = 6;
+    pub(super) const ALARM: u8 = 7;
 }
 
 /// The kinds of control records.

@@ -16,8 +16,8 @@ use crate::aggregate::sketch::LG_K;
 use crate::aggregate::{Crash, Order, Pause, SourceTally, Step};
 use crate::decode::SourceSpec;
 use crate::model::{
-    ConnId, Goodbye, Heartbeat, LedgerCounts, Mark, Minute, Reason, SeriesId, SeriesKey, SourceId, StreamId,
-    StreamSpec, TimeUs, Weight,
+    AlarmOrder, ConnId, Goodbye, Heartbeat, LedgerCounts, Mark, Minute, Reason, SeriesId, SeriesKey,
+    SourceId, StreamId, StreamSpec, TimeUs, Weight,
 };
 
 /// Bytes of the smallest sketch.
@@ -186,6 +186,10 @@ impl Reading<'_> {
         serde_json::from_slice(self.rest.bytes()?).map_err(|_| StepError::Damaged("a mark"))
     }
 
+    fn alarm_order(&mut self) -> Result<AlarmOrder, StepError> {
+        serde_json::from_slice(self.rest.bytes()?).map_err(|_| StepError::Damaged("an order about alarms"))
+    }
+
     fn order(&mut self) -> Result<Order, StepError> {
         let kind = self.rest.byte()?;
         Ok(match kind {
@@ -202,6 +206,7 @@ impl Reading<'_> {
             order::PAUSED | order::SLEPT => {
                 Order::Paused(Pause { from: self.time()?, to: self.time()?, slept: kind == order::SLEPT })
             }
+            order::ALARM => Order::Alarm(self.alarm_order()?),
             _ => return Err(StepError::Damaged("an unknown order")),
         })
     }

@@ -92,6 +92,10 @@ fn write_order(out: &mut Vec<u8>, order: &Order, base: TimeUs) {
             put_time(out, pause.from, base);
             put_time(out, pause.to, base);
         }
+        Order::Alarm(alarm) => {
+            out.push(order::ALARM);
+            put_bytes(out, &serde_json::to_vec(alarm).expect("an order has only texts as keys"));
+        }
     }
 }
 

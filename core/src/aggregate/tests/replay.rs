@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::against_twin::{Story, sources};
 use super::*;
 use crate::aggregate::{Crash, Order, Pause, SourceTally, Step, StepError, StepReader, Stepped};
-use crate::model::{Glance, LedgerCounts, OpenCounts, Rng, SealedRows, SplitMix64};
+use crate::model::{AlarmOrder, Glance, LedgerCounts, OpenCounts, Rng, SealedRows, SplitMix64};
 
 /// A daemon with some lanes that counts a story and gives steps.
 struct Daemon {
@@ -115,12 +115,15 @@ impl Daemon {
 
     fn order(&mut self) -> Order {
         let (source, origin) = (SourceId(self.rng.below(2) as u16), format!("web-{}", self.rng.below(4)));
-        match self.rng.below(4) {
+        match self.rng.below(5) {
             0 => Order::Expect(source, origin),
             1 => Order::Forget(source, origin),
             2 => {
                 let (lines, unread_lines_at_most) = (self.rng.below(99), self.rng.below(9));
                 Order::Crash(Crash { source, at: self.at.plus_us(-1_000_000), lines, unread_lines_at_most })
+            }
+            3 => {
+                Order::Alarm(AlarmOrder::Ack { no: self.rng.below(9), by: origin, text: "ü\"\n".to_owned() })
             }
             _ => Order::Mark(Mark {
                 id: origin,
@@ -192,6 +195,7 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
                 aggregator.arrivals.book(at.minute(), source, None, &lost(unread_lines_at_most));
             }
             Order::Paused(pause) => aggregator.paused(&pause),
+            Order::Alarm(order) => stepped.alarm_orders.push(order),
         }
     }
     for (source, tally) in step.told {
@@ -223,13 +227,12 @@ fn by_hand(aggregator: &mut Aggregator, step: Step) -> Stepped {
 
 /// What came of a step, as text. Without `sketches` only their estimates' places are told.
 fn look(stepped: &Stepped, sketches: bool) -> String {
-    let Stepped { sealed, revisions, glances, open_rows, marks, ledger, samples: _, refused: _, forgot } =
-        stepped;
+    let Stepped { sealed, revisions, glances, open_rows, marks, ledger, forgot, alarm_orders, .. } = stepped;
     let minutes =
         [sealed, revisions, open_rows].map(|all| all.iter().map(|m| minute_of(m, sketches)).collect());
     let minutes: [Vec<String>; 3] = minutes;
     let glances: Vec<String> = glances.iter().map(glance_of).collect();
-    format!("{minutes:#?} {glances:#?} {marks:?} {ledger:?} {forgot:?}")
+    format!("{minutes:#?} {glances:#?} {marks:?} {ledger:?} {forgot:?} {alarm_orders:?}")
 }
 
 /// A glance as text: its rows are in no particular order.
