@@ -107,13 +107,26 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
             Block::line(Tone::Good, format!("WITHDRAWN {}", record.no), format!("  {}", escape(&why)))
         }
         Because::Acked => {
-            let who = record.acked.clone().unwrap_or_default();
+            // `2026-11-22T13:10:00Z ann: on it`: the time stands before it.
+            let acked = record.acked.as_deref().unwrap_or_default();
+            let who = escape(acked.split_once(' ').map_or(acked, |(_, who)| who));
             Block::line(
                 Tone::Plain,
                 format!("{} ACKED", record.no),
-                format!(" {}", at(record, clock, Some(&escape(&who)))),
+                format!(" {}", at(record, clock, Some(&who))),
             )
         }
+        Because::Update if record.reason.as_deref().is_some_and(|why| why.ends_with(NO_LONGER_SILENCED)) => {
+            let mut block = full(record, clock);
+            let why = record.reason.as_deref().map(escape).unwrap_or_default();
+            block.lines.insert(0, Line { label: "", parts: vec![why] });
+            block
+        }
+        Because::Update if let Some((word, rest)) = by_people(record) => Block::line(
+            Tone::Plain,
+            format!("{} {word}", record.no),
+            format!(" {}", at(record, clock, Some(&escape(rest)))),
+        ),
         Because::Update if record.state == State::Resolved => {
             let mut told = vec![record.reason.as_deref().map(escape).unwrap_or_default()];
             told.extend(lost_in_words(record));
@@ -151,6 +164,22 @@ pub fn full(record: &AlarmRecord, clock: &Clock) -> Block {
 fn is_fall(record: &AlarmRecord) -> bool {
     matches!(record.kind, Kind::Drop | Kind::Funnel)
 }
+
+/// What people did that a record was written for, in a word and the rest; nothing if they did nothing.
+fn by_people(record: &AlarmRecord) -> Option<(&'static str, &str)> {
+    let reason = record.reason.as_deref()?;
+    let words = [
+        ("silenced until ", "SILENCED"),
+        ("labelled ", "LABELLED"),
+        ("the label was taken back ", "NOT LABELLED"),
+    ];
+    let (begins, word) = words.into_iter().find(|(begins, _)| reason.starts_with(begins))?;
+    let cut = if word == "SILENCED" { "silenced " } else { begins };
+    Some((word, reason.strip_prefix(cut)?))
+}
+
+/// What a record says that is the first after a silence.
+pub(super) const NO_LONGER_SILENCED: &str = "no longer silenced";
 
 /// What stands in place of figures while there are none.
 const BLIND: &str = "BLIND: no data, recovery can't be seen";

@@ -267,7 +267,7 @@ impl AlarmBook {
 
     fn tell_trouble(&mut self, mut life: Life, matter: Matter, news: News, now: TimeUs) -> AlarmRecord {
         life.rev += 1;
-        let news = self.look_at_silences(&mut life, &Slice::default(), news, now);
+        let news = self.look_at_silences(&mut life, &matter, news, now);
         let bare = compose::bare(&self.context, &life, &news, now.minute(), now);
         let Matter::Trouble { what, text } = &matter else { return bare };
         let record = self.number(compose::of_trouble(bare, what, text), &life, 0);

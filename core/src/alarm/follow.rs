@@ -123,12 +123,7 @@ impl AlarmBook {
         };
         let stands = news.because == Because::Update && alarm.early.as_deref().is_some_and(still_recovers);
         alarm.early = alarm.early.take().filter(|_| stands);
-        let slice = match &alarm.matter {
-            Matter::Fall(fall) => &fall.shown,
-            _ => &alarm.life.root,
-        };
-        let slice = slice.clone();
-        let news = self.look_at_silences(&mut alarm.life, &slice, news, scene.now);
+        let news = self.look_at_silences(&mut alarm.life, &alarm.matter, news, scene.now);
         let bare = compose::bare(&self.context, &alarm.life, &news, scene.minute(), scene.now);
         let record = match &mut alarm.matter {
             Matter::Fall(fall) => {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::block::NO_LONGER_SILENCED;
 use super::book::{Alarm, AlarmBook, Matter};
 use super::compose;
 use super::life::{Acked, Life, News};
@@ -74,6 +75,13 @@ pub struct About {
     pub label: Option<Label>,
 }
 
+impl About {
+    /// Whether a slice fell with it, or lies inside what fell.
+    pub fn covers(&self, slice: &Slice) -> bool {
+        self.slice.contains(slice) || self.touched.contains(slice)
+    }
+}
+
 /// The slices of an alarm: the one it was opened for, the one it is about, those in `drop`.
 fn touched(life: &Life, matter: &Matter) -> BTreeSet<Slice> {
     let mut slices = BTreeSet::from([life.root.clone()]);
@@ -85,8 +93,15 @@ fn touched(life: &Life, matter: &Matter) -> BTreeSet<Slice> {
 }
 
 impl Silences {
-    fn until(&self, life: &Life, slice: &Slice, now: TimeUs) -> Option<TimeUs> {
-        let covers = |held: &&HeldSilence| held.silence.what.covers(&life.key, &life.stream, slice);
+    fn until(&self, life: &Life, matter: &Matter, now: TimeUs) -> Option<TimeUs> {
+        let (about, members) = match matter {
+            Matter::Fall(fall) => (&fall.shown, &fall.members[..]),
+            _ => (&life.root, &[][..]),
+        };
+        let covers = |held: &&HeldSilence| {
+            let touched = members.iter().map(|member| &member.slice);
+            held.silence.what.covers(&life.key, &life.stream, about, touched)
+        };
         let open = self.held.iter().filter(|held| held.silence.until > now);
         open.filter(covers).map(|held| held.silence.until).max()
     }
@@ -173,15 +188,15 @@ impl AlarmBook {
         alarms.map(|alarm| (alarm.life.no, about(alarm))).collect()
     }
 
-    /// Notes whether an alarm about `slice` is silenced before a record of it is written. One that is so no
-    /// more is to be heard of, if it is still open.
-    pub(super) fn look_at_silences(&self, life: &mut Life, slice: &Slice, news: News, now: TimeUs) -> News {
+    /// Notes whether an alarm is silenced before a record of it is written. One that is so no more is to be heard
+    /// of, if it is still open.
+    pub(super) fn look_at_silences(&self, life: &mut Life, matter: &Matter, news: News, now: TimeUs) -> News {
         let before = life.silenced_until;
-        life.silenced_until = self.pages.silences.until(life, slice, now);
+        life.silenced_until = self.pages.silences.until(life, matter, now);
         if before.is_none() || life.silenced_until.is_some() || !life.is_open() {
             return news;
         }
-        let over = "no longer silenced";
+        let over = NO_LONGER_SILENCED;
         let reason = news.reason.map_or(over.to_owned(), |reason| format!("{reason}; {over}"));
         News { reason: Some(reason), is_loud: true, ..news }
     }
@@ -203,8 +218,7 @@ impl AlarmBook {
         revise_us: &dyn Fn(&str) -> i64,
     ) -> Vec<AlarmRecord> {
         let changed = |alarm: &&Alarm| {
-            let slice = slice_of(alarm);
-            alarm.life.silenced_until != self.pages.silences.until(&alarm.life, slice, now)
+            alarm.life.silenced_until != self.pages.silences.until(&alarm.life, &alarm.matter, now)
         };
         let nos: Vec<u64> = self.pages.open.iter().filter(changed).map(|alarm| alarm.life.no).collect();
         let news = || News {
@@ -223,12 +237,15 @@ impl AlarmBook {
         revise_us: &dyn Fn(&str) -> i64,
         change: impl FnOnce(&mut Life),
     ) -> Option<AlarmRecord> {
-        let (mut life, latest, slice) = self.handled(no).map(|(life, record)| {
+        let (mut life, latest) = self.handled(no).map(|(life, record)| {
             change(life);
             life.rev += 1;
-            (life.clone(), record.clone(), record.slice.clone())
+            (life.clone(), record.clone())
         })?;
-        let news = self.look_at_silences(&mut life, &slice, news, now);
+        let news = match self.pages.open.iter().find(|alarm| alarm.life.no == no) {
+            Some(alarm) => self.look_at_silences(&mut life, &alarm.matter, news, now),
+            None => news,
+        };
         let bare = compose::bare(&self.context, &life, &news, now.minute(), now);
         let record = self.number(compose::again(&latest, bare), &life, revise_us(&life.stream));
         self.note_incident(&record, &life, revise_us(&life.stream));
@@ -252,14 +269,6 @@ impl AlarmBook {
         self.pages.past.retain(is_kept);
         let beyond = self.pages.past.len().saturating_sub(MOST_PAST);
         self.pages.past.drain(..beyond);
-    }
-}
-
-/// The slice that an alarm is about now.
-fn slice_of(alarm: &Alarm) -> &Slice {
-    match &alarm.matter {
-        Matter::Fall(fall) => &fall.shown,
-        _ => &alarm.life.root,
     }
 }
 

@@ -10,4 +10,4 @@ mod profile;
 
 pub use local::{BUCKETS, LocalTime, LocalZone, MINUTES_PER_BUCKET};
 pub use packed::{Packed, exact};
-pub use profile::{Profiles, Sides};
+pub use profile::{Masked, Profiles, Sides};

@@ -1,6 +1,8 @@
 //! The weekly profile: per half-hour of the local week the last four weeks' mean rates, as log rates
 //! in u16, relative to the slice's slow level when they were recorded.
 
+use std::collections::BTreeMap;
+
 use super::{BUCKETS, Packed};
 
 /// Weeks remembered.
@@ -15,6 +17,8 @@ const POOL_GAIN: f32 = 0.15;
 const LEAST_RATE: f32 = 1e-6;
 /// Steps of the code per nat: a step is 0.04 %.
 const STEPS_PER_NAT: f32 = 2370.0;
+/// Most half-hours, over all slices, that are masked at a time.
+const MOST_MASKED: usize = 65_536;
 /// No history.
 const ABSENT: u16 = 0;
 /// A rate of zero.
@@ -39,6 +43,21 @@ pub struct Profiles {
     /// Half-hour of the day → slice → mean rate; negative: none yet.
     pool: Vec<Vec<f32>>,
     slices: usize,
+    /// Half-hours of the last weeks that count as if they had not been.
+    masks: Masks,
+}
+
+/// Of slice, bucket and week modulo four: the week, and who masked it.
+type Masks = BTreeMap<(u32, u16, u8), (i64, u64)>;
+
+/// A half-hour of a slice that is left out of its profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Masked {
+    slice: u32,
+    bucket: u16,
+    week: i64,
+    /// Who masked it.
+    pub by: u64,
 }
 
 impl Profiles {
@@ -58,11 +77,60 @@ impl Profiles {
     pub fn clear(&mut self, slice: usize) {
         self.history.iter_mut().for_each(|column| column[slice] = [ABSENT; WEEKS]);
         self.pool.iter_mut().for_each(|column| column[slice] = -1.0);
+        self.masks.retain(|(masked, ..), _| *masked as usize != slice);
+    }
+
+    /// Leaves the half-hour out of the slice's profile, whether it has been recorded or is to come, until it is
+    /// four weeks old. `by` is whom [`Profiles::unmask`] names. It is recorded all the same, so that
+    /// this can be taken back. Nothing happens if [`MOST_MASKED`] are.
+    pub fn mask(&mut self, slice: usize, week: i64, bucket: usize, by: u64) {
+        let key = mask_key(slice, week, bucket);
+        let has_room = self.masks.len() < MOST_MASKED || self.masks.contains_key(&key);
+        if has_room {
+            self.masks.insert(key, (week, by));
+        }
+    }
+
+    /// Takes back all masks of one who set them.
+    pub fn unmask(&mut self, by: u64) {
+        self.masks.retain(|_, (_, of)| *of != by);
+    }
+
+    /// What is masked.
+    pub fn masked(&self) -> Vec<Masked> {
+        let masked = |(&(slice, bucket, _), &(week, by)): (&(u32, u16, u8), &(i64, u64))| Masked {
+            slice,
+            bucket,
+            week,
+            by,
+        };
+        self.masks.iter().map(masked).collect()
+    }
+
+    /// Puts back what [`Profiles::masked`] gave, for the slices that are still there.
+    pub fn restore_masks(&mut self, masked: &[Masked], is_kept: impl Fn(u32) -> bool) {
+        let kept = masked.iter().filter(|masked| is_kept(masked.slice));
+        kept.for_each(|m| self.mask(m.slice as usize, m.week, usize::from(m.bucket), m.by));
+    }
+
+    /// The codes of a bucket, without those that are masked.
+    fn codes(&self, slice: usize, bucket: usize) -> [u16; WEEKS] {
+        let mut codes = self.history[bucket][slice];
+        if !self.masks.is_empty() {
+            let masked = |week: &usize| self.masks.contains_key(&mask_key(slice, *week as i64, bucket));
+            (0..WEEKS).filter(masked).for_each(|week| codes[week] = ABSENT);
+        }
+        codes
     }
 
     /// Records the mean rate (events per minute, at slow level 1) of a finished bucket.
     pub fn record(&mut self, slice: usize, week: i64, bucket: usize, rate: f32) {
         self.history[bucket][slice][week.rem_euclid(WEEKS as i64) as usize] = encode(rate);
+        match self.masks.get(&mask_key(slice, week, bucket)) {
+            Some((masked, _)) if *masked == week => return,
+            Some(_) => _ = self.masks.remove(&mask_key(slice, week, bucket)),
+            None => {}
+        }
         let pool = &mut self.pool[bucket % POOL][slice];
         *pool = if *pool < 0.0 { rate } else { *pool + POOL_GAIN * (rate.min(3.0 * *pool + 0.05) - *pool) };
     }
@@ -76,7 +144,7 @@ impl Profiles {
     /// The median of a bucket's weeks, shrunk to the time of day, and how many weeks there are.
     fn rate(&self, slice: usize, bucket: usize) -> (f32, usize) {
         let pool = self.pool[bucket % POOL][slice];
-        match median(self.history[bucket][slice]) {
+        match median(self.codes(slice, bucket)) {
             (None, _) => (pool.max(0.0), 0),
             (Some(own), weeks) if pool < 0.0 => (own, weeks),
             (Some(own), weeks) => {
@@ -103,6 +171,10 @@ impl Profiles {
         self.pool.iter_mut().zip(pool).for_each(|(column, rate)| column[slice] = rate);
         Some(())
     }
+}
+
+fn mask_key(slice: usize, week: i64, bucket: usize) -> (u32, u16, u8) {
+    (slice as u32, bucket as u16, week.rem_euclid(WEEKS as i64) as u8)
 }
 
 fn encode(rate: f32) -> u16 {
@@ -173,6 +245,35 @@ mod tests {
         profiles.record(0, 0, 6 * POOL + 7, 0.0);
         let rate = profiles.sides(0, 6 * POOL + 7, 6 * POOL + 7).left;
         assert!(rate > 0.07 && rate < 0.1, "{rate}");
+    }
+
+    #[test]
+    fn a_masked_half_hour_counts_as_if_it_had_not_been() {
+        let mut profiles = one(&[1000.0, 400.0]);
+        let rate = |profiles: &Profiles| profiles.sides(0, 7, 7);
+        assert_eq!(rate(&profiles).weeks, 2.0);
+        profiles.mask(0, 1, 7, 47);
+        profiles.mask(0, 2, 7, 47);
+        let masked = rate(&profiles);
+        assert!(masked.weeks == 1.0 && masked.left > 990.0, "{masked:?}");
+        // One that is masked before it is recorded does not count either, nor in the time of day.
+        let pool = profiles.pool[7][0];
+        profiles.record(0, 2, 7, 1.0);
+        assert_eq!((rate(&profiles).weeks, profiles.pool[7][0]), (1.0, pool));
+        let (history, pool) = profiles.save(0);
+        let mut other = Profiles::default();
+        other.grow(1);
+        other.restore(0, &history, &pool);
+        other.restore_masks(&profiles.masked(), |slice| slice == 0);
+        assert_eq!(rate(&other), masked);
+        other.unmask(46);
+        assert_eq!(rate(&other), masked);
+        other.unmask(47);
+        assert_eq!(rate(&other).weeks, 3.0);
+        // Four weeks later another week stands in its place.
+        profiles.record(0, 5, 7, 1000.0);
+        profiles.record(0, 6, 7, 1000.0);
+        assert_eq!((rate(&profiles).weeks, profiles.masked().len()), (3.0, 0));
     }
 
     #[test]

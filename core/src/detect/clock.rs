@@ -39,6 +39,11 @@ impl SliceClock {
         listed.map_or(0, |at| at as u16 + 1)
     }
 
+    /// Where a minute lies in the local week of a zone.
+    pub(super) fn local(&self, zone: u16, minute: Minute) -> LocalTime {
+        self.zones[usize::from(zone)].at(minute)
+    }
+
     /// Goes on to `minute`: one tick per zone.
     pub(super) fn advance(&mut self, minute: Minute) -> Vec<Tick> {
         let next: Vec<LocalTime> = self.zones.iter().map(|zone| zone.at(minute)).collect();

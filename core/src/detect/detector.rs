@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::bank::Bank;
 use super::clock::SliceClock;
 use super::episode::{self, Episode, Turn};
+use super::labels::Raises;
 use super::loss::{LossModel, Missing};
 use super::parts::Parts;
 use super::pulse::Pulses;
@@ -56,6 +57,7 @@ pub struct Detector {
     pub(super) episodes: BTreeMap<u32, Episode>,
     pub(super) loss: LossModel,
     pub(super) pulses: Pulses,
+    pub(super) raises: Raises,
     pub(super) origin: Option<Minute>,
     pub(super) last: Option<Minute>,
     observed: Vec<i64>,
@@ -90,6 +92,7 @@ impl Detector {
             episodes: BTreeMap::new(),
             loss: LossModel::default(),
             pulses: Pulses::default(),
+            raises: Raises::default(),
             origin: None,
             last: None,
             observed: Vec::new(),
@@ -151,6 +154,7 @@ impl Detector {
             }
             Some(given) => self.fill_given(sealed, given),
         }
+        self.hold_raises(sealed.minute);
         let missing = self.missing(sealed);
         let context = Context {
             minute: sealed.minute,
@@ -431,6 +435,7 @@ impl Detector {
         self.parts.forget(slice);
         self.pulses.forget(slice as u32);
         self.episodes.remove(&(slice as u32));
+        self.raises.forget(slice);
     }
 }
 

@@ -9,6 +9,7 @@ mod detector;
 mod early;
 mod episode;
 mod funnel;
+mod labels;
 mod loss;
 mod parts;
 mod pulse;
@@ -24,6 +25,7 @@ pub use early::{Early, Partial, SilentSlice};
 #[cfg(test)]
 pub(crate) use funnel::tests::{FunnelShop, sealed_of_funnel};
 pub use funnel::{FunnelDetector, FunnelMinute, FunnelState};
+pub use labels::LabelEffect;
 pub use slices::SliceTable;
 pub use state::{DetectorState, StateError};
 pub use verdict::{SinceOnset, SliceVerdict, Verdict};

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Detector;
 use super::episode::Episode;
+use super::labels::Raises;
 use super::loss::LossModel;
 use super::pulse::Pulses;
-use crate::baseline::Packed;
+use crate::baseline::{Masked, Packed};
 use crate::model::{Minute, Slice};
 use crate::simd::column::{COLUMNS, fresh};
 
@@ -29,6 +30,11 @@ pub struct DetectorState {
     /// Missing in states of before open minutes were looked at: then slices are followed anew.
     #[serde(default)]
     pulses: Pulses,
+    /// What people said; missing in states of before they could.
+    #[serde(default)]
+    raises: Raises,
+    #[serde(default)]
+    masked: Vec<Masked>,
 }
 
 /// One slot; `slice` is null where it is vacant.
@@ -67,6 +73,8 @@ impl Detector {
             slices: slots.map(slot).collect(),
             episodes: self.episodes.clone(),
             pulses: self.pulses.clone(),
+            raises: self.raises.clone(),
+            masked: self.profiles.masked(),
         }
     }
 
@@ -92,6 +100,9 @@ impl Detector {
         let known = |id: &&u32| kept.get(**id as usize) == Some(&true);
         let ids: Vec<u32> = state.episodes.keys().filter(known).copied().collect();
         self.episodes = ids.into_iter().map(|id| (id, state.episodes[&id].clone())).collect();
+        let is_kept = |id: u32| kept.get(id as usize) == Some(&true);
+        self.raises = state.raises.kept(is_kept);
+        self.profiles.restore_masks(&state.masked, is_kept);
         self.loss = state.loss.clone();
         self.pulses = state.pulses.of_known(|id| kept.get(id as usize) == Some(&true));
         (self.origin, self.last) = (state.origin.map(Minute), state.last.map(Minute));

@@ -10,6 +10,9 @@ mod early_tests;
 #[cfg(test)]
 mod funnel_tests;
 mod hindsight;
+#[cfg(test)]
+mod label_tests;
+mod labels;
 mod late;
 #[cfg(test)]
 mod late_tests;
@@ -105,6 +108,9 @@ impl Judge {
         let judged = self.rows(sealed);
         let spec = &self.streams[sealed.stream.index()];
         let records = judged.as_ref().map(|rows| self.book.minute(spec, sealed, rows, now));
+        if judged.is_some() {
+            self.leave_out_expected(sealed.stream, sealed.minute);
+        }
         let (rows, mut records) = (judged.unwrap_or_default(), records.unwrap_or_default());
         self.funnels(sealed, &mut |book, sides, sealed, rows| {
             records.extend(book.funnel(sides, sealed, rows, now));
@@ -191,6 +197,11 @@ impl Judge {
     /// That trouble is over.
     pub fn trouble_over(&mut self, what: &str, now: TimeUs) -> Option<AlarmRecord> {
         self.book.trouble_over(what, now)
+    }
+
+    /// The alarms: what is open, over, silenced.
+    pub fn book(&self) -> &AlarmBook {
+        &self.book
     }
 
     /// The latest record of each open alarm, by number.

@@ -72,12 +72,21 @@ pub enum Silenced {
 }
 
 impl Silenced {
-    /// Whether an alarm with this key, about this slice of this stream, is among them.
-    pub fn covers(&self, alarm_key: &str, alarm_stream: &str, alarm_slice: &Slice) -> bool {
+    /// Whether an alarm with this key, about the slice `about` of this stream, is among them. One that has
+    /// `touched` a slice apart from the silenced one is more than was meant.
+    pub fn covers<'a>(
+        &self,
+        alarm_key: &str,
+        alarm_stream: &str,
+        about: &Slice,
+        mut touched: impl Iterator<Item = &'a Slice>,
+    ) -> bool {
         match self {
             Silenced::Key { key } => key == alarm_key,
             Silenced::Slice { stream, slice } => {
-                stream.as_ref().is_none_or(|stream| stream == alarm_stream) && slice.contains(alarm_slice)
+                stream.as_ref().is_none_or(|stream| stream == alarm_stream)
+                    && slice.contains(about)
+                    && !touched.any(|touched| slice.is_apart(touched))
             }
         }
     }
@@ -115,14 +124,20 @@ mod tests {
         let us = Slice::of([("marketplace", "US")]);
         let click = Slice::of([("feature", "one-click"), ("marketplace", "US")]);
         let silenced = Silenced::Slice { stream: Some("orders".to_owned()), slice: us.clone() };
-        assert!(silenced.covers("k", "orders", &us) && silenced.covers("k", "orders", &click));
-        assert!(
-            !silenced.covers("k", "shipments", &us) && !silenced.covers("k", "orders", &Slice::default())
-        );
+        let covers = |what: &Silenced, key: &str, stream: &str, about: &Slice| {
+            what.covers(key, stream, about, [&Slice::default(), about].into_iter())
+        };
+        assert!(covers(&silenced, "k", "orders", &us) && covers(&silenced, "k", "orders", &click));
+        assert!(!covers(&silenced, "k", "shipments", &us));
+        assert!(!covers(&silenced, "k", "orders", &Slice::default()));
+        let elsewhere = Slice::of([("marketplace", "DE")]);
+        assert!(!silenced.covers("k", "orders", &us, [&us, &elsewhere].into_iter()));
         let everywhere = Silenced::Slice { stream: None, slice: us.clone() };
-        assert!(everywhere.covers("k", "shipments", &us));
+        assert!(covers(&everywhere, "k", "shipments", &us));
         let key = Silenced::Key { key: "drop/orders/".to_owned() };
-        assert!(key.covers("drop/orders/", "orders", &us) && !key.covers("drop/orders/x=1", "orders", &us));
+        assert!(
+            covers(&key, "drop/orders/", "orders", &us) && !covers(&key, "drop/orders/x=1", "orders", &us)
+        );
     }
 
     #[test]

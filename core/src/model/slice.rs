@@ -31,6 +31,11 @@ impl Slice {
         self.contains(other) || other.contains(self)
     }
 
+    /// Whether no event lies in both: some dimension has different values.
+    pub fn is_apart(&self, other: &Slice) -> bool {
+        self.0.iter().any(|(dimension, value)| other.0.get(dimension).is_some_and(|own| own != value))
+    }
+
     /// Canonical JSON: `{"feature":"one-click","marketplace":"US"}`.
     pub fn canonical(&self) -> String {
         serde_json::to_string(&self.0).expect("a map of strings is always JSON")
@@ -74,6 +79,11 @@ mod tests {
         let us = Slice::of([("marketplace", "US")]);
         let us_click = Slice::of([("marketplace", "US"), ("feature", "one-click")]);
         assert!(whole.contains(&us) && us.contains(&us_click) && !us_click.contains(&us));
+        assert!(
+            us.is_apart(&Slice::of([("marketplace", "DE")]))
+                && !us.is_apart(&whole)
+                && !us.is_apart(&us_click)
+        );
         assert!(us.related(&us_click) && !us.related(&Slice::of([("marketplace", "DE")])));
         assert_eq!(us_click.canonical(), r#"{"feature":"one-click","marketplace":"US"}"#);
         assert_eq!(us_click.key(), "feature=one-click,marketplace=US");

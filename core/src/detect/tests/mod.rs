@@ -1,5 +1,6 @@
 //! A small seeded shop against the detector.
 
+mod labels;
 mod life;
 mod loss;
 mod power;
