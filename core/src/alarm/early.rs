@@ -121,7 +121,7 @@ impl AlarmBook {
         let reason = format!("no {stream} for {seconds}, {count} expected; the minute is not over yet");
         let suspects = self.pages.marks.near(life.onset, &silent.slice);
         let said = News::told(Because::Opened, reason);
-        let said = self.look_at_silences(life, &silent.slice, said, news.now);
+        life.silenced_until = self.pages.silences.until_of(life, &silent.slice, &[], news.now);
         compose::finish(AlarmRecord {
             title: format!("{}: {stream} -100 % since {since}", safe_title(&silent.slice, spec)),
             observed: Some(silent.observed_now),

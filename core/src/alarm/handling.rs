@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::block::NO_LONGER_SILENCED;
 use super::book::{Alarm, AlarmBook, Matter};
 use super::compose;
+use super::fall::Member;
 use super::life::{Acked, Life, News};
 use super::record::{AlarmRecord, Because, Kind};
 use super::words::{self, Clock};
@@ -94,10 +95,20 @@ fn touched(life: &Life, matter: &Matter) -> BTreeSet<Slice> {
 
 impl Silences {
     fn until(&self, life: &Life, matter: &Matter, now: TimeUs) -> Option<TimeUs> {
-        let (about, members) = match matter {
-            Matter::Fall(fall) => (&fall.shown, &fall.members[..]),
-            _ => (&life.root, &[][..]),
-        };
+        match matter {
+            Matter::Fall(fall) => self.until_of(life, &fall.shown, &fall.members, now),
+            _ => self.until_of(life, &life.root, &[], now),
+        }
+    }
+
+    /// Until when an alarm about `about` is silenced, of which these are the members.
+    pub(super) fn until_of(
+        &self,
+        life: &Life,
+        about: &Slice,
+        members: &[Member],
+        now: TimeUs,
+    ) -> Option<TimeUs> {
         let covers = |held: &&HeldSilence| {
             let touched = members.iter().map(|member| &member.slice);
             held.silence.what.covers(&life.key, &life.stream, about, touched)

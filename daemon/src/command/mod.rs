@@ -3,6 +3,7 @@
 //! In: arguments. Out: 0 success, 1 "ran, and the answer is no", 2 usage or configuration, 3 I/O
 //! trouble or an unreachable daemon. Must not know: how anything is counted or judged.
 
+mod alarms;
 mod check;
 mod completions;
 mod demo;
@@ -62,6 +63,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Say how the daemon is: what it counted, who sends, what is late
     Status(status::StatusArgs),
+    /// List and show alarms, take, silence and label them
+    Alarms(alarms::AlarmsArgs),
     /// Say which combinations of dimension values explain a shortfall, or a surplus
     Explain(explain::ExplainArgs),
     /// Put past minutes through the detector: which alarms there would have been
@@ -101,6 +104,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Check(args) => check::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Alarms(args) => alarms::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Mark(args) => mark::run(&args),

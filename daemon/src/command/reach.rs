@@ -37,17 +37,22 @@ impl Reach {
         self.path(|config| &config.control)
     }
 
+    /// The configuration itself.
+    ///
+    /// # Errors
+    /// The exit code for a wrong one, which has been told.
+    pub(super) fn config(&self) -> Result<Config, i32> {
+        Config::load(self.config.as_deref()).map_err(|error| {
+            eprintln!("{error}");
+            USAGE
+        })
+    }
+
     fn path(&self, of: impl Fn(&Config) -> &SocketPath) -> Result<PathBuf, i32> {
         if let Some(path) = &self.socket {
             return Ok(path.clone());
         }
-        match Config::load(self.config.as_deref()) {
-            Ok(config) => Ok(of(&config).path.clone()),
-            Err(error) => {
-                eprintln!("{error}");
-                Err(USAGE)
-            }
-        }
+        self.config().map(|config| of(&config).path.clone())
     }
 }
 

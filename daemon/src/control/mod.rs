@@ -7,6 +7,7 @@
 //! Must not know: how the handler does it.
 
 mod admission;
+mod alarms;
 mod client;
 mod mark;
 mod server;
@@ -16,12 +17,16 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use ebbd_core::model::{Mark, TimeUs};
+use ebbd_core::detect::LabelEffect;
+use ebbd_core::model::{AlarmOrder, Mark, TimeUs};
 use ebbd_core::report::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use admission::Admission;
+pub use alarms::{
+    AckRequest, AlarmsKnown, LabelRequest, Labelled, NumberedAlarm, SilenceRequest, UnsilenceRequest,
+};
 pub use client::{CallError, call};
 pub use mark::{MarkRequest, MarkTaken};
 pub use server::serve_control;
@@ -54,6 +59,30 @@ pub trait ControlHandler: Send + Sync + 'static {
     /// # Errors
     /// Nobody knows it.
     fn sources_forget(&self, name: &str) -> Result<(), Refusal>;
+
+    /// The streams and their dimensions.
+    fn streams(&self) -> Vec<(String, Vec<String>)>;
+
+    /// All alarms that are known, as of everything that was ordered before.
+    ///
+    /// # Errors
+    /// The judge does not answer.
+    fn alarms(&self) -> Result<AlarmsKnown, Refusal>;
+
+    /// The records of an alarm that are still held, oldest first.
+    fn records_of(&self, no: u64) -> Vec<Value>;
+
+    /// Does something about alarms; it is durable when this returns.
+    ///
+    /// # Errors
+    /// The committer does not answer.
+    fn alarm_order(&self, order: AlarmOrder) -> Result<(), Refusal>;
+
+    /// What the label of an alarm changes.
+    ///
+    /// # Errors
+    /// The judge does not answer.
+    fn label_effect(&self, no: u64) -> Result<LabelEffect, Refusal>;
 }
 
 /// Why a request is not carried out, in a sentence for the person who asked.
@@ -75,6 +104,18 @@ pub enum Request {
     SourcesForget(NamedSource),
     /// A change marker: a [`MarkTaken`].
     Mark(MarkRequest),
+    /// All alarms: an [`AlarmsKnown`].
+    AlarmsList,
+    /// The records of an alarm: a list of them.
+    AlarmsRecords(NumberedAlarm),
+    /// Somebody takes an alarm: its record.
+    AlarmsAck(AckRequest),
+    /// Nobody is to hear of some alarms for a while: the silence's number.
+    AlarmsSilence(SilenceRequest),
+    /// They are to be heard of again.
+    AlarmsUnsilence(UnsilenceRequest),
+    /// What an alarm was: a [`Labelled`].
+    AlarmsLabel(LabelRequest),
 }
 
 impl Request {
@@ -86,19 +127,33 @@ impl Request {
             Request::SourcesExpect(_) => "sources_expect",
             Request::SourcesForget(_) => "sources_forget",
             Request::Mark(_) => "mark",
+            Request::AlarmsList => "alarms_list",
+            Request::AlarmsRecords(_) => "alarms_records",
+            Request::AlarmsAck(_) => "alarms_ack",
+            Request::AlarmsSilence(_) => "alarms_silence",
+            Request::AlarmsUnsilence(_) => "alarms_unsilence",
+            Request::AlarmsLabel(_) => "alarms_label",
         }
     }
 
     /// Whether it changes anything.
     pub fn changes(&self) -> bool {
-        !matches!(self, Request::Status | Request::SourcesList)
+        !matches!(
+            self,
+            Request::Status | Request::SourcesList | Request::AlarmsList | Request::AlarmsRecords(_)
+        )
     }
 
     /// What it is about, for the log: safe to be looked at, and short.
     fn about(&self) -> String {
         match self {
-            Request::Status | Request::SourcesList => String::new(),
+            Request::Status | Request::SourcesList | Request::AlarmsList => String::new(),
+            Request::AlarmsRecords(alarm) => alarm.no.to_string(),
             Request::SourcesExpect(named) | Request::SourcesForget(named) => escape(&named.name),
+            Request::AlarmsAck(ack) => format!("{} by {}", ack.no, escape(&ack.by)),
+            Request::AlarmsSilence(silence) => silence.about(),
+            Request::AlarmsUnsilence(ended) => format!("{} by {}", ended.id, escape(&ended.by)),
+            Request::AlarmsLabel(label) => label.about(),
             Request::Mark(mark) => format!("{}: {}", escape(&mark.kind), escape(&mark.what)),
         }
     }
@@ -114,6 +169,12 @@ impl Request {
             Request::SourcesExpect(named) => sources::expect(handler, named),
             Request::SourcesForget(named) => sources::forget(handler, named),
             Request::Mark(mark) => mark::answer(handler, mark),
+            Request::AlarmsList => alarms::list(handler),
+            Request::AlarmsRecords(alarm) => alarms::records(handler, alarm),
+            Request::AlarmsAck(ack) => alarms::ack(handler, ack),
+            Request::AlarmsSilence(silence) => alarms::silence(handler, silence),
+            Request::AlarmsUnsilence(ended) => alarms::unsilence(handler, ended),
+            Request::AlarmsLabel(label) => alarms::label(handler, label),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ebbd_core::model::{Mark, Slice, TimeUs};
+use ebbd_core::alarm::HeldSilence;
+use ebbd_core::model::{AlarmOrder, Mark, Silenced, Slice, TimeUs};
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,6 +18,8 @@ use crate::telemetry::{SourceStatus, Telemetry};
 struct Told {
     marks: Mutex<Vec<Mark>>,
     names: Mutex<Vec<String>>,
+    alarms: Mutex<AlarmsKnown>,
+    orders: Mutex<Vec<AlarmOrder>>,
 }
 
 impl ControlHandler for Told {
@@ -41,6 +44,32 @@ impl ControlHandler for Told {
 
     fn sources_forget(&self, name: &str) -> Result<(), Refusal> {
         Err(Refusal(format!("nobody knows {name}")))
+    }
+
+    fn streams(&self) -> Vec<(String, Vec<String>)> {
+        vec![("orders".to_owned(), vec!["marketplace".to_owned(), "feature".to_owned()])]
+    }
+
+    fn alarms(&self) -> Result<AlarmsKnown, Refusal> {
+        Ok(self.alarms.lock().unwrap().clone())
+    }
+
+    fn records_of(&self, no: u64) -> Vec<Value> {
+        vec![json!({"no": no})]
+    }
+
+    fn alarm_order(&self, order: AlarmOrder) -> Result<(), Refusal> {
+        let mut alarms = self.alarms.lock().unwrap();
+        if let AlarmOrder::Silence(silence) = &order {
+            let id = alarms.silences.len() as u64 + 1;
+            alarms.silences.push(HeldSilence { id, silence: silence.clone() });
+        }
+        self.orders.lock().unwrap().push(order);
+        Ok(())
+    }
+
+    fn label_effect(&self, _: u64) -> Result<LabelEffect, Refusal> {
+        Ok(LabelEffect { masked_half_hours: 4, raised_slices: 0, raised_until: None })
     }
 }
 
@@ -91,6 +120,43 @@ fn a_mark_is_read_as_in_band() {
     let unnamed = MarkRequest { kind: "x".to_owned(), retract: true, ..MarkRequest::default() };
     let refused = call(&served.path, &Request::Mark(unnamed)).unwrap_err();
     assert!(refused.to_string().contains("needs the id"), "{refused}");
+}
+
+#[test]
+fn what_is_meant_by_a_silence_is_checked() {
+    let served = served();
+    let ask = |change: &dyn Fn(&mut SilenceRequest)| {
+        let mut request = SilenceRequest { for_s: 7_200, by: "ann".to_owned(), ..SilenceRequest::default() };
+        change(&mut request);
+        call(&served.path, &Request::AlarmsSilence(request)).map_err(|error| error.to_string())
+    };
+    let us = || [("marketplace".to_owned(), "US".to_owned())].into();
+    let refused = |change: &dyn Fn(&mut SilenceRequest), why: &str| {
+        let error = ask(change).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    };
+    refused(&|_| {}, "say what to silence");
+    refused(&|request| request.no = Some(47), "alarm 47 is not known");
+    refused(
+        &|request| request.slice = [("market".to_owned(), "US".to_owned())].into(),
+        "no dimension market (",
+    );
+    refused(
+        &|request| request.stream = Some("ordres".to_owned()),
+        "no stream is called ordres (there is orders)",
+    );
+    refused(&|request| (request.slice, request.for_s) = (us(), 59), "at least a minute");
+    refused(&|request| (request.slice, request.by) = (us(), " ".to_owned()), "say who");
+    refused(&|request| (request.slice, request.text) = (us(), "a\nb".to_owned()), "one line");
+    let silenced = ask(&|request| request.slice = us()).unwrap();
+    assert_eq!((&silenced["id"], &silenced["until"]), (&json!(1), &json!("2026-11-22T15:04:05Z")));
+    ask(&|request| request.stream = Some("orders".to_owned())).unwrap();
+    let orders = served.told.orders.lock().unwrap().clone();
+    let whole = Silenced::Slice { stream: Some("orders".to_owned()), slice: Slice::default() };
+    assert!(matches!(&orders[1], AlarmOrder::Silence(silence) if silence.what == whole), "{orders:?}");
+    let ended = UnsilenceRequest { id: 3, by: "ann".to_owned() };
+    let error = call(&served.path, &Request::AlarmsUnsilence(ended)).unwrap_err().to_string();
+    assert!(error.contains("no silence 3"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ebbd_core::aggregate::Stepped;
 use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
-use ebbd_core::model::{Glance, Ledger, Mark, SealedMinute, StreamId, TimeUs};
+use ebbd_core::model::{AlarmOrder, Glance, Ledger, Mark, SealedMinute, StreamId, TimeUs};
 
 use super::incidents;
 use crate::store::{JudgedRow, StoreMessage};
@@ -18,6 +18,8 @@ use crate::store::{JudgedRow, StoreMessage};
 /// Something that the judge is told, and behind it the store.
 #[derive(Clone, Debug)]
 pub enum JudgeInput {
+    /// What a person ordered about alarms, and when that took effect.
+    Ordered(AlarmOrder, TimeUs),
     /// A sealed minute, and when it was sealed: it is judged as of then.
     Minute(Arc<SealedMinute>, TimeUs),
     /// All revisions of a commit, and its time.
@@ -58,9 +60,10 @@ pub type Onlooker<'a> = &'a mut dyn FnMut(Seen<'_>);
 impl JudgeInput {
     /// What a step that was sealed at `now` has for the judge, in its order.
     pub fn of(stepped: &mut Stepped, now: TimeUs) -> Vec<JudgeInput> {
+        let ordered = stepped.alarm_orders.drain(..).map(|order| JudgeInput::Ordered(order, now));
         let sealed = stepped.sealed.drain(..);
-        let mut inputs: Vec<JudgeInput> =
-            sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now)).collect();
+        let sealed = sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now));
+        let mut inputs: Vec<JudgeInput> = ordered.chain(sealed).collect();
         if !stepped.revisions.is_empty() {
             inputs.push(JudgeInput::Late(stepped.revisions.drain(..).map(Arc::new).collect(), now));
         }
@@ -77,6 +80,10 @@ impl JudgeInput {
     /// Tells the judge.
     pub fn tell(self, judge: &mut Judge, onlooker: Onlooker<'_>) -> Outcome {
         match self {
+            JudgeInput::Ordered(order, now) => {
+                let records = judge.ordered(&order, now);
+                Outcome { records, rows: changed_incidents(judge).into_iter().collect() }
+            }
             JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
             JudgeInput::Late(revisions, now) => late(judge, revisions, now, onlooker),
             JudgeInput::Glance(glance) => {

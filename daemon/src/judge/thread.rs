@@ -47,8 +47,8 @@ pub trait JudgeView: Send + Sync {
     /// After a change marker has come.
     fn marked(&self, mark: &Mark);
 
-    /// After each record that is sent, whatever made it: the alarms that are open now, how many were sent.
-    fn told(&self, open: Vec<AlarmRecord>, records: usize);
+    /// After each record that is sent, whatever made it: the alarms as they are now, how many were sent.
+    fn told(&self, judge: &Judge, records: usize);
 
     /// An epoch has passed the whole pipeline.
     fn epoch_passed(&self, epoch: u64);
@@ -116,7 +116,7 @@ impl JudgeThread {
     pub(crate) fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
             self.publisher.records(&mut records);
-            self.view.told(self.judge.open_alarms(), records.len());
+            self.view.told(&self.judge, records.len());
             self.to_store(StoreMessage::Alarms(records));
         }
     }

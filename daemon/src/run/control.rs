@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
 use ebbd_core::aggregate::Order;
-use ebbd_core::model::{Mark, SourceId, TimeUs};
+use ebbd_core::detect::LabelEffect;
+use ebbd_core::judge::Judge;
+use ebbd_core::model::{AlarmOrder, Mark, SourceId, StreamSpec, TimeUs};
+use serde_json::Value;
 
 use super::outlets::Present;
 use crate::commit::CommitRequest;
-use crate::control::{ControlHandler, Refusal};
+use crate::control::{AlarmsKnown, ControlHandler, Refusal};
+use crate::judge::{JudgeMessage, JudgeRequest};
 use crate::outlet::AlarmHub;
 use crate::telemetry::StatusReport;
 
@@ -29,6 +33,22 @@ impl Handler {
         let (reply, answer) = bounded(1);
         let request: CommitRequest = Box::new(move |committer| committer.orders.push((order, Some(reply))));
         let busy = || Refusal("the committer does not answer; see the daemon's log".to_owned());
+        self.requests.send_timeout(request, PATIENCE).map_err(|_| busy())?;
+        answer.recv_timeout(PATIENCE).map_err(|_| busy())
+    }
+
+    /// Asks the judge, behind everything that was committed before.
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Judge) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = bounded(1);
+        // Whoever asked may have given up.
+        let ask: JudgeRequest = Box::new(move |thread| _ = reply.send(question(&thread.judge)));
+        // Without a judge nobody answers.
+        let request: CommitRequest =
+            Box::new(move |committer| _ = committer.judge.send(JudgeMessage::Request(ask)));
+        let busy = || Refusal("the judge does not answer; see the daemon's log".to_owned());
         self.requests.send_timeout(request, PATIENCE).map_err(|_| busy())?;
         answer.recv_timeout(PATIENCE).map_err(|_| busy())
     }
@@ -78,6 +98,32 @@ impl ControlHandler for Handler {
     fn sources_expect(&self, name: &str) -> Result<(), Refusal> {
         let (source, origin) = self.named(name)?;
         self.order(Order::Expect(source, origin)).map(drop)
+    }
+
+    fn streams(&self) -> Vec<(String, Vec<String>)> {
+        let names = |spec: &StreamSpec| spec.dimension_names().into_iter().map(str::to_owned).collect();
+        self.present.view().config.streams.iter().map(|spec| (spec.name.clone(), names(spec))).collect()
+    }
+
+    fn alarms(&self) -> Result<AlarmsKnown, Refusal> {
+        let now = self.now();
+        self.ask(move |judge| AlarmsKnown {
+            open: judge.open_alarms(),
+            over: judge.book().over(),
+            silences: judge.book().silences_held(now),
+        })
+    }
+
+    fn records_of(&self, no: u64) -> Vec<Value> {
+        self.hub.of_alarm(no).iter().filter_map(|json| serde_json::from_str(json).ok()).collect()
+    }
+
+    fn alarm_order(&self, order: AlarmOrder) -> Result<(), Refusal> {
+        self.order(Order::Alarm(order)).map(drop)
+    }
+
+    fn label_effect(&self, no: u64) -> Result<LabelEffect, Refusal> {
+        self.ask(move |judge| judge.label_effect(no))
     }
 
     fn sources_forget(&self, name: &str) -> Result<(), Refusal> {

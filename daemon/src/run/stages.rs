@@ -182,7 +182,7 @@ impl Stages<'_> {
             // The store has just been started.
             let _ = store.send(StoreMessage::Alarms(told));
         }
-        self.view.told(judge.open_alarms(), told_now);
+        self.view.told(&judge, told_now);
         let remembered = self.clock.now().plus_us(-MARKERS_SHOWN_US);
         judge.marks_since(remembered).iter().for_each(|mark| self.view.board().marked(mark));
         let thread = JudgeThread {

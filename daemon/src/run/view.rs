@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::detect::Verdict;
-use ebbd_core::judge::{JudgedMinute, RevisedRow};
+use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{
     Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
@@ -397,7 +397,8 @@ impl JudgeView for View {
         self.board.marked(mark);
     }
 
-    fn told(&self, open: Vec<AlarmRecord>, records: usize) {
+    fn told(&self, judge: &Judge, records: usize) {
+        let open = judge.open_alarms();
         self.telemetry.judge.records.add(records as u64);
         self.telemetry.judge.open_alarms.set(i64::try_from(open.len()).unwrap_or(i64::MAX));
         self.seen().open = open;
