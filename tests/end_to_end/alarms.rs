@@ -20,7 +20,7 @@ const KEYS: &str = "type v seq no id key rev at host view state kind severity no
     silenced_until label reason config url";
 
 /// A program whose lines are looked at as they come. It is killed when it is dropped.
-struct Listening {
+pub struct Listening {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -41,7 +41,7 @@ impl Listening {
     }
 
     /// `nc -U` on a socket.
-    fn nc(socket: &Path) -> Listening {
+    pub fn nc(socket: &Path) -> Listening {
         let mut command = Command::new("nc");
         command.arg("-U").arg(socket);
         Listening::to(command)
@@ -63,7 +63,7 @@ impl Listening {
     }
 
     /// Lines until one satisfies `is_last`, that one included.
-    fn until(&self, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub fn until(&self, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut lines = Vec::new();
         let begun = Instant::now();
         loop {
@@ -84,7 +84,7 @@ impl Drop for Listening {
     }
 }
 
-fn is_alarm(line: &Value) -> bool {
+pub fn is_alarm(line: &Value) -> bool {
     line["type"] == "alarm"
 }
 
@@ -93,7 +93,7 @@ fn is_resolved(line: &Value) -> bool {
 }
 
 /// Runs the binary; standard output of a success.
-fn ebbd(arguments: &[&str], socket: &Path) -> String {
+pub fn ebbd(arguments: &[&str], socket: &Path) -> String {
     let output = Command::new(EBBD).args(arguments).arg("--socket").arg(socket).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
@@ -194,22 +194,26 @@ fn an_outage_is_told_to_everybody() {
     numbers_go_on(&demo, last, &records);
 }
 
-/// Word for word, from what the daemon has written.
-fn replay_tells_the_same(demo: &Demo, records: &[Value]) {
-    let dir = demo.path("");
+/// What a replay of a demo's directory prints.
+pub fn replayed(dir: &Path) -> Vec<Value> {
     let mut command = Command::new(EBBD);
-    command.arg("replay").arg(&dir).arg("-c").arg(dir.join("ebbd.toml")).arg("--json");
+    command.arg("replay").arg(dir).arg("-c").arg(dir.join("ebbd.toml")).arg("--json");
     let output = command.output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    let mut replayed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Word for word, from what the daemon has written.
+fn replay_tells_the_same(demo: &Demo, records: &[Value]) {
+    let mut replayed = replayed(&demo.path(""));
     let summary = replayed.pop().unwrap();
     assert_eq!(summary["type"], "summary", "{summary}");
     assert!(summary["learnt"].as_u64() > Some(13 * 1440), "{summary}");
     let from_minutes = |record: &&Value| record["early"] == false && record["late"] == false;
     let sent: Vec<&Value> = records.iter().filter(from_minutes).collect();
-    assert!(replayed.len() >= sent.len(), "{lines}");
+    assert!(replayed.len() >= sent.len(), "{replayed:#?}");
     let is_foretold = records.len() > sent.len();
     for (sent, replayed) in sent.into_iter().zip(&replayed) {
         let mut sent = sent.clone();
@@ -292,14 +296,14 @@ fn a_daemon_that_is_not_there_is_3() {
     }
 }
 /// A demo that goes on after its story. It is killed when it is dropped.
-struct Demo {
+pub struct Demo {
     dir: TempDir,
     child: Child,
 }
 
 impl Demo {
     /// Starts it at four simulated minutes a second.
-    fn start() -> Demo {
+    pub fn start() -> Demo {
         let dir = tempfile::tempdir().unwrap();
         let stdout = std::fs::File::create(dir.path().join("stdout")).unwrap();
         let mut command = Command::new(EBBD);
@@ -309,13 +313,19 @@ impl Demo {
     }
 
     /// A file of its directory.
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("demo").join(name)
     }
 
     /// What it has printed.
     fn told(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stdout")).unwrap()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// SIGTERM; its exit code.

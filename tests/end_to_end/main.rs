@@ -14,6 +14,7 @@ mod crooked;
 mod dashboard;
 mod demo;
 mod funnel;
+mod handling;
 mod http;
 mod lost;
 mod medium;

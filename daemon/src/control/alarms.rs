@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use ebbd_core::alarm::{AlarmRecord, HeldSilence, MOST_SILENCES};
 use ebbd_core::detect::LabelEffect;
-use ebbd_core::model::{AlarmOrder, Label, MICROS_PER_SECOND, Silence, Silenced, Slice};
+use ebbd_core::model::{AlarmOrder, Label, MICROS_PER_SECOND, Silence, Silenced, Slice, TimeUs};
 use ebbd_core::report::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ const SILENCE_S: std::ops::RangeInclusive<u64> = 60..=30 * 86_400;
 /// All alarms that the daemon knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AlarmsKnown {
+    /// What time the daemon takes it to be.
+    pub now: TimeUs,
     /// The latest record of each open alarm, by number.
     pub open: Vec<AlarmRecord>,
     /// The latest record of each that is over, the latest first.

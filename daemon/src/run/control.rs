@@ -108,6 +108,7 @@ impl ControlHandler for Handler {
     fn alarms(&self) -> Result<AlarmsKnown, Refusal> {
         let now = self.now();
         self.ask(move |judge| AlarmsKnown {
+            now,
             open: judge.open_alarms(),
             over: judge.book().over(),
             silences: judge.book().silences_held(now),

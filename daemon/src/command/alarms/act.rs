@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use super::list::what;
 use super::{AckArgs, LabelArgs, Said, SilenceArgs, UnsilenceArgs, ask, print_json, usage};
 use crate::command::OK;
 use crate::command::figures::{clock, grouped};
@@ -23,7 +24,7 @@ pub(super) fn ack(args: &AckArgs) -> Result<i32, i32> {
     if args.json {
         print_json(&record);
     } else {
-        println!("{} is taken by {}: {}", args.no, visible(&by), visible(&record.title));
+        println!("{} is taken by {}: {}", args.no, visible(&by), visible(&what(&record)));
     }
     Ok(OK)
 }
@@ -62,7 +63,8 @@ fn silenced(answer: &Value) -> String {
         _ => format!("alarms {} are silent", nos.join(", ")),
     };
     format!(
-        "silenced until {until}: {open}; all is still recorded, and who is still down then is told\n\
+        "silenced until {until}: {open}\n\
+         all is still recorded, and what is still down then is told\n\
          end it sooner with: ebbd alarms unsilence {}",
         answer["id"]
     )
@@ -111,8 +113,8 @@ pub(super) fn changed(label: Option<Label>, labelled: &Labelled, now: &str, zone
             format!("{no} is labelled expected: it is so long ago that no baseline knows of it any more")
         }
         Some(Label::Expected) => format!(
-            "{no} is labelled expected: {} half-hours of its slices are kept out of the baseline, each until it \
-             would be forgotten after four weeks",
+            "{no} is labelled expected: {} half-hours of its slices are kept out of the baseline,\n\
+             each until it would be forgotten after four weeks",
             grouped(masked)
         ),
         Some(Label::False) => {

@@ -1,8 +1,8 @@
 //! `alarms list` and `alarms silences`: as few lines as there are alarms, the open ones first.
 
 use ebbd_core::alarm::block::instant;
-use ebbd_core::alarm::words::{Clock, duration};
-use ebbd_core::alarm::{AlarmRecord, Because, HeldSilence, Severity, State};
+use ebbd_core::alarm::words::{Clock, count, duration, percent_down};
+use ebbd_core::alarm::{AlarmRecord, HeldSilence, Severity, State};
 use ebbd_core::model::{MICROS_PER_MINUTE, Silenced, TimeUs};
 use ebbd_core::report::escape;
 use ebbd_core::report::watch::Style;
@@ -27,8 +27,7 @@ pub(super) fn alarms(args: &ListArgs) -> Result<i32, i32> {
         known.open.iter().chain(&known.over).for_each(print_json);
         return Ok(OK);
     }
-    let now = TimeUs(jiff::Timestamp::now().as_microsecond());
-    print!("{}", table(&known, beyond, now, &style()));
+    print!("{}", table(&known, beyond, &style()));
     Ok(OK)
 }
 
@@ -39,8 +38,7 @@ pub(super) fn silences(args: &ListArgs) -> Result<i32, i32> {
         known.silences.iter().for_each(print_json);
         return Ok(OK);
     }
-    let now = TimeUs(jiff::Timestamp::now().as_microsecond());
-    print!("{}", silences_text(&known.silences, now, &style()));
+    print!("{}", silences_text(&known.silences, known.now, &style()));
     Ok(OK)
 }
 
@@ -65,51 +63,60 @@ fn stored(reach: &Reach) -> Result<AlarmsKnown, i32> {
     let latest = histories.iter().rev().map(|history| history.newest().clone());
     let (over, mut open): (Vec<_>, Vec<_>) = latest.partition(is_over);
     open.reverse();
-    Ok(AlarmsKnown { open, over, silences: Vec::new() })
+    Ok(AlarmsKnown { now, open, over, silences: Vec::new() })
 }
 
-fn is_over(record: &AlarmRecord) -> bool {
+pub(super) fn is_over(record: &AlarmRecord) -> bool {
     matches!(record.state, State::Resolved | State::Withdrawn)
 }
 
-/// The alarms as lines, with what people did about each below it.
-pub(super) fn table(known: &AlarmsKnown, beyond: usize, now: TimeUs, style: &Style) -> String {
+/// Two lines an alarm: what it is, then since when, what it costs, what people did about it.
+pub(super) fn table(known: &AlarmsKnown, beyond: usize, style: &Style) -> String {
     if known.open.is_empty() && known.over.is_empty() {
         return "no alarm yet\n".to_owned();
     }
-    let clock = Clock::new(style.zone.clone(), now);
-    let mut out =
-        format!("{:>4}  {:<6}  {:<12}  {:<16}  {:<10}  WHAT\n", "NO", "", "STATE", "SINCE", "LASTED");
+    let clock = Clock::new(style.zone.clone(), known.now);
+    let mut out = String::new();
     if known.open.is_empty() {
-        out += "      none is open\n";
+        out += "none is open; over are\n";
     }
     for record in known.open.iter().chain(&known.over) {
-        out += &line(record, now, &clock, style);
-        out += &notes(record, &clock, style.width);
+        out += &head(record, style);
+        let notes = notes(record, known.now, &clock).join("; ");
+        out += &format!("{INDENT}{}\n", cut(&notes, style.width - INDENT.len()));
     }
     if beyond > 0 {
-        out += &format!("      and {beyond} before: ebbd alarms list --all\n");
+        out += &format!("and {beyond} before: ebbd alarms list --all\n");
     }
     out
 }
 
-fn line(record: &AlarmRecord, now: TimeUs, clock: &Clock, style: &Style) -> String {
-    let onset = onset(record);
-    let end = record.ended.as_deref().and_then(instant).unwrap_or(now);
-    let lasted = onset.map(|onset| duration(end.since_us(onset))).unwrap_or_default();
-    let since = onset.map(|onset| clock.minute_zoned(onset)).unwrap_or_default();
-    let word = record.severity.name();
+/// Where the second line of an alarm begins.
+const INDENT: &str = "                           ";
+
+fn head(record: &AlarmRecord, style: &Style) -> String {
+    let word = format!("{} {}", record.severity.name(), record.state.name());
     let (open, close) = match record.severity {
         _ if !style.colour || is_over(record) => ("", ""),
         Severity::Page => ("\x1b[1;31m", "\x1b[0m"),
         Severity::Ticket => ("\x1b[1;33m", "\x1b[0m"),
     };
-    let what = record.title.rsplit_once(" since ").map_or(record.title.as_str(), |(what, _)| what);
-    let rest = format!("  {:<12}  {since:<16}  {lasted:<10}  ", record.state.name());
-    let room = style.width.saturating_sub(12 + rest.chars().count());
-    let pad = " ".repeat(6usize.saturating_sub(word.len()));
-    format!("{:>4}  {open}{word}{close}{pad}{rest}{}\n", record.no, cut(what, room)).trim_end().to_owned()
-        + "\n"
+    let pad = " ".repeat(19usize.saturating_sub(word.len()));
+    let what = cut(&what(record), style.width - INDENT.len());
+    format!("{:>4}  {open}{word}{close}{pad}  {what}\n", record.no)
+}
+
+/// What an alarm is: its title without the time; once it is over, with all of it that was missing.
+pub(super) fn what(record: &AlarmRecord) -> String {
+    let title = record.title.rsplit_once(" since ").map_or(record.title.as_str(), |(what, _)| what);
+    let whole = record.since_onset.as_ref().filter(|_| is_over(record));
+    match (whole, title.rsplit_once(": ")) {
+        (Some(all), Some((slice, _))) => {
+            let percent = percent_down(all.observed as f64, all.expected);
+            format!("{slice}: {} {percent}", escape(&record.stream))
+        }
+        _ => title.to_owned(),
+    }
 }
 
 fn onset(record: &AlarmRecord) -> Option<TimeUs> {
@@ -117,29 +124,25 @@ fn onset(record: &AlarmRecord) -> Option<TimeUs> {
     instant(onset.unwrap_or(&record.at))
 }
 
-/// What it costs, and what people did about it.
-fn notes(record: &AlarmRecord, clock: &Clock, width: usize) -> String {
-    let mut notes = Vec::new();
-    let lost = record.lost.as_ref().and_then(|lost| lost.orders);
+fn notes(record: &AlarmRecord, now: TimeUs, clock: &Clock) -> Vec<String> {
+    let end = record.ended.as_deref().and_then(instant).unwrap_or(now);
+    let since = |onset| format!("{} ({})", clock.minute_zoned(onset), duration(end.since_us(onset)));
+    let mut notes: Vec<String> = onset(record).map(since).into_iter().collect();
     if let Some(losing) = record.losing.as_ref().filter(|_| !is_over(record)) {
-        notes.push(format!("losing {}/min", ebbd_core::alarm::words::count(losing.orders_per_min)));
+        notes.push(format!("losing {}/min", count(losing.orders_per_min)));
     }
-    notes.extend(lost.map(|[_, lost, _]| {
-        format!("lost {} {}", ebbd_core::alarm::words::count(lost), escape(&record.stream))
-    }));
+    let lost = record.lost.as_ref().and_then(|lost| lost.orders);
+    notes.extend(lost.map(|[_, lost, _]| format!("lost {} {}", count(lost), escape(&record.stream))));
     if let Some((at, who)) = record.acked.as_deref().and_then(|acked| acked.split_once(' ')) {
         let at = instant(at).map(|at| clock.minute(at)).unwrap_or_default();
         notes.push(format!("acked {at} {}", escape(who)));
-    } else if !is_over(record) && record.because != Because::Acked {
+    } else if !is_over(record) {
         notes.push("nobody has taken it".to_owned());
     }
     let silenced = record.silenced_until.as_deref().and_then(instant).filter(|_| !is_over(record));
     notes.extend(silenced.map(|until| format!("silenced until {}", clock.minute(until))));
     notes.extend(record.label.as_ref().map(|label| format!("labelled {}", escape(label))));
-    if notes.is_empty() {
-        return String::new();
-    }
-    format!("      {}\n", cut(&notes.join("; "), width - 6))
+    notes
 }
 
 /// The silences as lines.

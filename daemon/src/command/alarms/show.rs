@@ -2,12 +2,12 @@
 
 use ebbd_core::alarm::block::instant;
 use ebbd_core::alarm::words::{self, Clock, count};
-use ebbd_core::alarm::{AlarmRecord, Kind};
+use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::model::{Slice, StreamSpec, TimeUs};
-use ebbd_core::report::escape;
 use ebbd_core::report::watch::{Style, first_sight};
+use ebbd_core::report::{escape, visible};
 
-use super::list::{cut, known};
+use super::list::{cut, is_over, known, what};
 use super::weeks::{WeekAgo, before};
 use super::{ShowArgs, ask, print_json, style};
 use crate::command::{NO, OK, TROUBLE};
@@ -96,13 +96,21 @@ pub(super) fn text(told: &Told, style: &Style) -> String {
     let latest = told.records.last().expect("an alarm has a record");
     let at = instant(&latest.at).unwrap_or_default();
     let clock = Clock::new(style.zone.clone(), at);
-    let mut out = first_sight(latest, style) + "\n\n";
+    let mut out = first_sight(head(&told.records), style) + "\n\n";
     for (label, text) in facts(told, latest, &clock) {
         out += &wrapped(label, &text, style.width);
     }
     out += &weeks_text(told, &clock);
     out += &history(&told.records, &clock, style.width);
     out
+}
+
+/// The record that says most of it: the latest; of one that is over that by which it ended, not what people did
+/// since.
+fn head(records: &[AlarmRecord]) -> &AlarmRecord {
+    let latest = records.last().expect("an alarm has a record");
+    let ends = |record: &&AlarmRecord| matches!(record.because, Because::Resolved | Because::Withdrawn);
+    records.iter().rev().find(ends).filter(|_| is_over(latest)).unwrap_or(latest)
 }
 
 /// What the block does not say, by label.
@@ -126,10 +134,8 @@ fn facts(told: &Told, record: &AlarmRecord, clock: &Clock) -> Vec<(&'static str,
     facts.extend(record.changes.iter().map(|change| {
         let at = instant(&change.at).map(|at| clock.second(at)).unwrap_or_default();
         let score = format!("{:.2}", change.score);
-        (
-            "change",
-            escape(&format!("{} \"{}\" {at}, {} (score {score})", change.kind, change.what, change.why)),
-        )
+        let (kind, name, why) = (escape(&change.kind), escape(&change.what), escape(&change.why));
+        ("change", format!("{kind} \"{name}\" {at}, {why} (score {score})"))
     }));
     facts.push(("key", escape(&record.key)));
     facts.push(("id", format!("{}   revision {}   configuration {}", record.id, record.rev, record.config)));
@@ -184,7 +190,7 @@ fn lost(record: &AlarmRecord) -> Option<String> {
     parts.extend(lost.amount.iter().map(|(currency, [low, estimate, high])| {
         format!("{} {} ({})", count(*estimate), escape(currency), words::band(*low, *high))
     }));
-    Some(format!("{}; {}", parts.join(", "), escape(&lost.method)))
+    Some(format!("{}; {}", parts.join(", "), visible(&lost.method)))
 }
 
 fn name(slice: &Slice) -> String {
@@ -199,7 +205,8 @@ fn weeks_text(told: &Told, clock: &Clock) -> String {
     for week in &told.weeks {
         let at = week.minute.start();
         out += &match &week.verdict {
-            None => format!("  {:<16}  not kept\n", clock.minute_zoned(at)),
+            None if week.counted.is_some() => week_line(clock, at, week.counted, None, None, "not judged"),
+            None => format!("  {:<17}  not kept\n", clock.minute_zoned(at)),
             Some(row) => {
                 let band = row.low.zip(row.high);
                 week_line(clock, at, row.observed, row.expected, band, row.verdict.name())
@@ -221,7 +228,7 @@ fn week_line(
     let expected = expected.map(|expected| format!("expected {}", count(expected))).unwrap_or_default();
     let band = band.map(|(low, high)| format!("({})", words::band(low, high))).unwrap_or_default();
     let at = clock.minute_zoned(at);
-    let line = format!("  {at:<16}  {observed:>8}  {expected:<15}  {band:<17}  {word}");
+    let line = format!("  {at:<17}  {observed:>8}  {expected:<15}  {band:<17}  {word}");
     line.trim_end().to_owned() + "\n"
 }
 
@@ -247,11 +254,10 @@ fn history(records: &[AlarmRecord], clock: &Clock, width: usize) -> String {
 }
 
 fn news(record: &AlarmRecord) -> String {
-    let what = record.title.rsplit_once(" since ").map_or(record.title.as_str(), |(what, _)| what);
     let marks = [("early", record.early), ("late", record.late), ("not durable", !record.durable)];
     let mut parts: Vec<String> =
         marks.iter().filter(|(_, is)| *is).map(|(word, _)| (*word).to_owned()).collect();
-    parts.push(record.reason.as_deref().map_or_else(|| what.to_owned(), escape));
+    parts.push(record.reason.as_deref().map_or_else(|| what(record), escape));
     parts.join(", ")
 }
 

@@ -1,14 +1,18 @@
 //! The same minute of the weeks before, in the slice's own local time: what that slice usually has then.
 
+use std::fs::File;
+
 use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::alarm::block::instant;
-use ebbd_core::columns::StoredVerdict;
-use ebbd_core::model::{MICROS_PER_MINUTE, Minute, Slice, StreamSpec, TimeUs};
+use ebbd_core::columns::{ColumnsError, Dataset, StoredVerdict, read_footer, read_minutes};
+use ebbd_core::model::{MICROS_PER_MINUTE, Minute, SeriesKey, Slice, StreamSpec, TimeUs};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use crate::stored::{Period, Stored, StoredError};
+use crate::stored::{Period, Stored, StoredError, read_day};
 
+/// Of days with more rows than this in a file no count is read.
+const MOST_DAY_ROWS: u64 = 5_000_000;
 /// Weeks that are looked back on.
 const WEEKS: i64 = 4;
 
@@ -19,6 +23,8 @@ pub(super) struct WeekAgo {
     pub(super) minute: Minute,
     /// What was said of the slice then; none if that is not kept.
     pub(super) verdict: Option<StoredVerdict>,
+    /// What it had then, where no verdict is kept but the counts are.
+    pub(super) counted: Option<i64>,
 }
 
 /// The minute that a record is of, of the weeks before, the latest first.
@@ -43,7 +49,48 @@ fn week_ago(
 ) -> Result<WeekAgo, StoredError> {
     let period = Period { from: minute.start(), to: minute.start().plus_us(MICROS_PER_MINUTE) };
     let rows = stored.verdicts(&spec.name, period, |other| other == slice)?;
-    Ok(WeekAgo { minute, verdict: rows.into_iter().next() })
+    let verdict = rows.into_iter().next();
+    let counted = if verdict.is_none() { counted(stored, spec, slice, minute)? } else { None };
+    Ok(WeekAgo { minute, verdict, counted })
+}
+
+/// What the counts say of a slice's minute; nothing where there are none, or too many for one figure.
+fn counted(
+    stored: &Stored,
+    spec: &StreamSpec,
+    slice: &Slice,
+    minute: Minute,
+) -> Result<Option<i64>, StoredError> {
+    let spec = StreamSpec { distincts: Vec::new(), ..spec.clone() };
+    let day = Dataset::Minutes.directory(&spec.name, minute.start());
+    let mut sums = Vec::new();
+    for day in stored.dirs().iter().map(|dir| dir.join(&day)).filter(|day| day.is_dir()) {
+        sums.extend(read_day(&day, "minutes", |file| match read_footer(&file)?.rows {
+            0..=MOST_DAY_ROWS => count_in(&spec, slice, minute, file),
+            _ => Ok(Vec::new()),
+        })?);
+    }
+    Ok((!sums.is_empty()).then(|| sums.iter().sum()))
+}
+
+/// The watched events of a slice in one minute of a file, by revision.
+fn count_in(spec: &StreamSpec, slice: &Slice, minute: Minute, file: File) -> Result<Vec<i64>, ColumnsError> {
+    let names = spec.dimension_names();
+    let is_inside = |key: &SeriesKey| {
+        let has = |(name, own): (&String, &String)| {
+            let at = names.iter().position(|other| other == name);
+            at.is_some_and(|at| *key.dimensions[at] == **own)
+        };
+        key.watched && slice.0.iter().all(has)
+    };
+    let mut sums = Vec::new();
+    for of_file in read_minutes(spec, file)? {
+        let of_file = of_file?;
+        if of_file.minute == minute {
+            sums.push(of_file.rows.iter().filter(|row| is_inside(&row.key)).map(|row| row.count).sum());
+        }
+    }
+    Ok(sums)
 }
 
 /// So many weeks before by the clock of `zone`.
