@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the tests need beyond cargo: the Python readers (DuckDB, Polars, pyarrow, Apache
-# DataSketches, the InfluxDB client, Playwright) in .venv at the repository's root and, as root on Debian, the commands
-# that are missing.
+# DataSketches, the InfluxDB client, Playwright) in .venv at the repository's root, Debian's Prometheus, Alertmanager and
+# rsyslog unpacked in .tools (nothing of them is started or set up) and, as root on Debian, the commands that
+# are missing.
 # Does nothing when that is done already.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -30,7 +31,24 @@ if [ -n "$packages" ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 fi
 
-if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, playwright' 2>/dev/null; then
+# Servers that watch ebbd or send to it: only their files, so that no service starts on this machine.
+servers="prometheus prometheus-alertmanager rsyslog libestr0 libfastjson4 liblognorm5"
+if [ "$(cat .tools/unpacked 2>/dev/null)" != "$servers" ]; then
+    if ! command -v apt-get >/dev/null; then
+        say "apt-get is missing: unpack the Debian packages $servers into .tools yourself" >&2
+        exit 3
+    fi
+    say "unpacking $servers into .tools"
+    rm -rf .tools
+    mkdir -p .tools/packages
+    # shellcheck disable=SC2086 # one word per package
+    (cd .tools/packages && { apt-get download -qq $servers || { apt-get update -qq && apt-get download -qq $servers; }; } 2>/dev/null)
+    for package in .tools/packages/*.deb; do dpkg-deb -x "$package" .tools; done
+    rm -rf .tools/packages
+    echo "$servers" >.tools/unpacked
+fi
+
+if cmp -s "$wanted" "$stamp" && .venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, pandas, statsd, datadog, playwright' 2>/dev/null; then
     say "Python readers are installed"
     exit 0
 fi
@@ -50,6 +68,6 @@ rm -rf .venv
 python3 -m venv .venv
 say "installing $(grep -vc '^#' "$wanted") packages from $wanted"
 .venv/bin/pip install --quiet --disable-pip-version-check --only-binary :all: -r "$wanted"
-.venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, playwright'
+.venv/bin/python -c 'import duckdb, polars, pyarrow, datasketches, influxdb_client, pandas, statsd, datadog, playwright'
 cp "$wanted" "$stamp"
 say "done"

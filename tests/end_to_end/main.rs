@@ -28,5 +28,6 @@ mod strain;
 mod subscribers;
 mod supervisor;
 mod support;
+mod watchers;
 mod who;
 mod wire;

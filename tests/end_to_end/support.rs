@@ -211,10 +211,17 @@ fn assert_balanced(row: &Value) {
 
 /// Runs a script of tests/python with the environment that tests/setup.sh makes.
 pub fn python(script: &str, arguments: &[&str]) -> Output {
+    python_command(script).args(arguments).output().unwrap()
+}
+
+/// The same, to be started by the caller.
+pub fn python_command(script: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let python = root.join(".venv/bin/python");
     assert!(python.exists(), "the Python readers are not installed: run tests/setup.sh once");
-    Command::new(python).arg(root.join("tests/python").join(script)).args(arguments).output().unwrap()
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/python").join(script));
+    command
 }
 
 /// A running daemon. It is killed when it is dropped.
@@ -242,6 +249,11 @@ impl Running {
     /// Its process.
     pub fn child(&mut self) -> &mut Child {
         self.child.as_mut().expect("it runs until it is dropped")
+    }
+
+    /// Where it answers HTTP.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.http)
     }
 
     /// Its process id.
