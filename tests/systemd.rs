@@ -20,6 +20,9 @@ const SOCKETS: [&str; 7] = [
     "ebbd-write.socket",
 ];
 
+/// What merges closed days, and what starts it.
+const COMPACTION: [&str; 2] = ["ebbd-compact.service", "ebbd-compact.timer"];
+
 /// The sender's unit as somebody would start it.
 const SENDER: &str = "ebbd-send@shop.service";
 
@@ -43,12 +46,13 @@ impl Root {
         let root = Root(tempfile::tempdir().expect("a temporary directory"));
         let units = root.units();
         fs::create_dir_all(&units).expect("a folder for units");
-        for target in ["sysinit", "basic", "sockets", "shutdown", "multi-user", "time-sync", "network-online"]
+        for target in
+            ["sysinit", "basic", "sockets", "shutdown", "multi-user", "time-sync", "network-online", "timers"]
         {
             fs::write(units.join(format!("{target}.target")), "[Unit]\nDescription=target\n")
                 .expect("written");
         }
-        for unit in SOCKETS.into_iter().chain(["ebbd.service", "ebbd-send@.service"]) {
+        for unit in SOCKETS.into_iter().chain(COMPACTION).chain(["ebbd.service", "ebbd-send@.service"]) {
             fs::copy(shipped(unit), units.join(unit)).expect("copied");
         }
         fs::create_dir_all(root.path().join("etc")).expect("a folder for users");
@@ -91,7 +95,7 @@ impl Root {
     }
 
     fn verify(&self) -> Output {
-        let units = SOCKETS.into_iter().chain(["ebbd.service", SENDER]);
+        let units = SOCKETS.into_iter().chain(COMPACTION).chain(["ebbd.service", SENDER]);
         self.systemd("systemd-analyze", &["verify", "--man=no"].into_iter().chain(units).collect::<Vec<_>>())
     }
 
@@ -133,6 +137,8 @@ fn the_sandbox_is_tight() {
     assert!(shipped <= 0.5, "{shipped}");
     let outbound = Root::new().with_drop_in().exposure("ebbd.service", 13);
     assert!(outbound > shipped && outbound <= 1.3, "{outbound}");
+    let compaction = Root::new().exposure("ebbd-compact.service", 5);
+    assert!(compaction <= 0.5, "{compaction}");
     // It talks to other hosts and reads what the group of logs may.
     let sender = Root::new().exposure(SENDER, 15);
     assert!(sender <= 1.5, "{sender}");
@@ -258,6 +264,16 @@ fn every_socket_is_named_and_serves_the_daemon() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), SOCKETS.len());
+}
+
+/// It works on the daemon's files: as its user, with its mask.
+#[test]
+fn compaction_is_started_by_its_timer_as_the_daemons_user() {
+    for key in ["User", "Group", "UMask", "StateDirectory", "StateDirectoryMode", "Environment"] {
+        assert_eq!(value("ebbd-compact.service", key), value("ebbd.service", key), "{key}");
+    }
+    assert_eq!(value("ebbd-compact.service", "ExecStart").as_deref(), Some("/usr/bin/ebbd compact"));
+    assert_eq!(value("ebbd-compact.timer", "WantedBy").as_deref(), Some("timers.target"));
 }
 
 #[test]

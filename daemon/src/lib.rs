@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod commit;
+pub mod compact;
 pub mod config;
 pub mod control;
 pub mod journal;

@@ -8,6 +8,7 @@ mod acked;
 mod alarms;
 mod bounds;
 mod bounds_disk;
+mod compact;
 mod counting;
 mod crash;
 mod crooked;

@@ -37,6 +37,7 @@ pub const DAEMON: &[&str] = &[
     "outlet",
     "control",
     "stored",
+    "compact",
     "run",
     "command",
 ];

@@ -54,7 +54,7 @@ fn required(field: &str, text: &str) -> Result<TimeUs, ColumnsError> {
     time(text).ok_or_else(|| ColumnsError::Shape(format!("alarms: {field} {text:?} is no time")))
 }
 
-fn layout() -> Layout {
+pub(super) fn layout() -> Layout {
     let figure = |layout: Layout, name: &str| layout.or_null(name, Kind::Double);
     let word = |layout: Layout, name: &str| layout.with(name, Kind::Word);
     Layout::default()

@@ -77,7 +77,7 @@ fn all_fields(ledger: &Ledger, listed: &[String]) -> Vec<String> {
     listed.iter().chain(others).cloned().collect()
 }
 
-fn layout(bad_fields: &[String]) -> Layout {
+pub(super) fn layout(bad_fields: &[String]) -> Layout {
     let count = |layout: Layout, name: &str| layout.with(name, Kind::Int64);
     Layout::default()
         .sorted("minute", Kind::Stamp, false)

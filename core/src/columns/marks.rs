@@ -28,7 +28,7 @@ pub fn write_marks<W: Write + Send>(
     file.finish()
 }
 
-fn layout() -> Layout {
+pub(super) fn layout() -> Layout {
     Layout::default()
         .with("id", Kind::Text)
         .with("kind", Kind::Word)

@@ -18,6 +18,7 @@ mod ledger;
 mod ledger_read;
 mod marks;
 mod marks_read;
+mod merge;
 mod minute_table;
 mod minutes;
 mod minutes_read;
@@ -45,6 +46,7 @@ pub use ledger::{LedgerNames, bad_field_names, write_ledger};
 pub use ledger_read::{LedgerRow, read_ledger};
 pub use marks::write_marks;
 pub use marks_read::read_marks;
+pub use merge::Merger;
 pub use minute_table::{
     MAX_TABLE_MINUTES, MAX_TABLE_ROWS, MinuteTable, TableFile, TableProblems, TableRow, TableStream,
     is_streamable, read_table_csv, read_table_parquet, stream_table, table_columns_csv, table_spec,

@@ -31,6 +31,12 @@ pub fn read_footer<R: ChunkReader>(input: &R) -> Result<FileInfo, ColumnsError> 
     Ok(FileInfo::of(keys, u64::try_from(file.num_rows()).unwrap_or(0), columns))
 }
 
+/// The columns of a file with their types, strings as dictionaries.
+pub(super) fn column_types<R: ChunkReader>(input: &R) -> Result<Vec<(String, DataType)>, ColumnsError> {
+    let metadata = with_dictionaries(&load(input)?)?;
+    Ok(metadata.schema().fields().iter().map(|f| (f.name().clone(), f.data_type().clone())).collect())
+}
+
 /// A file's batches, one after the other, with only the columns that were asked for.
 pub(super) struct Batches {
     reader: Option<ParquetRecordBatchReader>,

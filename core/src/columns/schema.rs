@@ -74,7 +74,8 @@ pub(super) struct Column {
 pub(super) struct Layout {
     /// In the order of the file.
     pub(super) columns: Vec<Column>,
-    sorted_by: Vec<usize>,
+    /// Positions of the columns by which rows are sorted.
+    pub(super) sorted_by: Vec<usize>,
 }
 
 impl Layout {
@@ -100,6 +101,11 @@ impl Layout {
     /// Adds many columns.
     pub(super) fn each<T>(self, items: impl IntoIterator<Item = T>, add: fn(Layout, T) -> Layout) -> Layout {
         items.into_iter().fold(self, add)
+    }
+
+    /// Whether there is a column of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
     }
 
     /// The Arrow schema.

@@ -104,7 +104,7 @@ fn compare(spec: &StreamSpec, a: &SliceRowRef<'_>, b: &SliceRowRef<'_>) -> Order
     a.minute.cmp(&b.minute).then_with(by_dimensions).then(a.revision.cmp(&b.revision))
 }
 
-fn layout(spec: &StreamSpec) -> Layout {
+pub(super) fn layout(spec: &StreamSpec) -> Layout {
     Layout::default()
         .sorted("minute", Kind::Stamp, false)
         .with("slice", Kind::Word)

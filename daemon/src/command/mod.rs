@@ -5,6 +5,7 @@
 
 mod alarms;
 mod check;
+mod compact;
 mod completions;
 mod demo;
 mod explain;
@@ -73,6 +74,8 @@ enum Command {
     Mark(mark::MarkArgs),
     /// Say who sends, who ought to, whose silence says nothing
     Sources(sources::SourcesArgs),
+    /// Merge the files of closed days, remove days that are too old
+    Compact(compact::CompactArgs),
     /// Read every file and record, and say what is wrong with them
     Verify(verify::VerifyArgs),
     /// Print a completion script for a shell
@@ -109,6 +112,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Replay(args) => replay::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Completions(args) => completions::completions(args, &mut Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),

@@ -3,7 +3,6 @@
 use ebbd_core::model::{MICROS_PER_MINUTE, MICROS_PER_SECOND};
 
 use super::checked::{ParquetConfig, RejectsConfig, Retain};
-use super::unserved;
 use super::written::Section;
 
 const MINUTE: i64 = MICROS_PER_MINUTE;
@@ -20,7 +19,6 @@ pub(super) fn read(section: &Section<'_>) -> ParquetConfig {
         None => section.absent("`retain`"),
     };
     let config = ParquetConfig { roll_us, compact_us, retain: read_retain(&retain) };
-    unserved::warn_parquet(section);
     retain.finish();
     section.finish();
     config

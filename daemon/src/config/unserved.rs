@@ -16,15 +16,3 @@ pub(super) fn warn_sections(root: &Section<'_>) {
         }
     }
 }
-
-/// Warns of keys of `[parquet]` that nothing acts on.
-pub(super) fn warn_parquet(parquet: &Section<'_>) {
-    for (key, message) in [
-        ("compact", "files are not merged yet: `compact` does nothing"),
-        ("retain", "nothing is deleted yet: `retain` does nothing, watch the disk"),
-    ] {
-        if let Some(item) = parquet.get(key) {
-            parquet.findings.warning(&item.key_span, message, LATER);
-        }
-    }
-}

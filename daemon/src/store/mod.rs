@@ -9,7 +9,7 @@ mod rolls;
 mod writer;
 
 pub use pending::{JudgedRow, Pending};
-pub use place::{DAEMON, Place, STAGE, StagedFile, StoreError, WRITER, clean_stage};
+pub use place::{DAEMON, Place, STAGE, StagedFile, StoreError, WRITER, clean_stage, hold_names};
 pub use rolls::{Batch, Roll, RollState, Rolls};
 #[cfg(test)]
 pub(crate) use writer::Writer;

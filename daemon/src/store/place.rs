@@ -1,5 +1,6 @@
 //! Where files lie and how one appears: staged, synced, renamed without replacing, directory synced.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,6 +153,8 @@ impl Place {
     }
 
     fn moved(&self, staged: &Path, dir: &Path, name: &str, replace: bool) -> Result<PathBuf, StoreError> {
+        let stage = self.data_dir.join(STAGE);
+        let _held = at(&stage, hold_names(self.disk.as_ref(), &stage))?;
         let last = dir.join(name);
         let renamed = self.disk.make_dir(dir).and_then(|()| {
             if replace { self.disk.rename(staged, &last) } else { self.disk.rename_new(staged, &last) }
@@ -173,6 +176,15 @@ impl Place {
         at(staged, file.flush())?;
         Ok(file)
     }
+}
+
+/// Until what this gives is dropped, nobody else gives names to files and folders of datasets: a folder that is
+/// being exchanged for another one gets no file that would go with it.
+///
+/// # Errors
+/// Another process holds them for long, or the disk refuses.
+pub fn hold_names(disk: &dyn Disk, stage: &Path) -> io::Result<Option<File>> {
+    disk.lock(&stage.join("names.lock"))
 }
 
 /// Removes what an earlier run left unfinished in the stage; gives how many files went.

@@ -1,12 +1,15 @@
 //! Files that have to survive: every step that durability depends on, behind a trait so that tests can
 //! put a failing or forgetful disk in its place.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with, statvfs};
+
+use super::instant;
 
 /// Mode of files that are written: readable by the group, by nobody else.
 const FILE_MODE: u32 = 0o640;
@@ -74,6 +77,12 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// Whatever the system says.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Has the lock of this file (made if absent) to itself until what is given back is dropped.
+    ///
+    /// # Errors
+    /// `TimedOut` if another process has it for long; whatever the system says.
+    fn lock(&self, path: &Path) -> io::Result<Option<File>>;
 }
 
 /// An open file that is being written.
@@ -163,6 +172,32 @@ impl Disk for RealDisk {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let free = statvfs(dir)?;
         Ok(free.f_bavail.saturating_mul(free.f_frsize))
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<File>> {
+        locked(path).map(Some)
+    }
+}
+
+/// How often a lock is asked for, and how long.
+const LOCK_EVERY: Duration = Duration::from_millis(2);
+const LOCK_WITHIN: Duration = Duration::from_secs(10);
+
+fn locked(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)?;
+    let begun = instant();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_WITHIN => {
+                std::thread::sleep(LOCK_EVERY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                let told = format!("another process holds {}", path.display());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, told));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 

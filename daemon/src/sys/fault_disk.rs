@@ -329,6 +329,11 @@ impl Disk for FaultDisk {
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         Ok(self.state().free_bytes())
     }
+
+    /// Nobody else is here.
+    fn lock(&self, _: &Path) -> io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 impl OpenFile {

@@ -3,6 +3,7 @@
 
 mod broken;
 mod listed;
+mod merge;
 mod order;
 mod round_trip;
 mod samples;

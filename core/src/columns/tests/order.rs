@@ -32,7 +32,7 @@ fn cell(batch: &RecordBatch, column: usize, row: usize) -> (bool, i64, String) {
     }
 }
 
-fn stated_order_holds(file: &Bytes) -> usize {
+pub(super) fn stated_order_holds(file: &Bytes) -> usize {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
     let stated: Vec<usize> = {
         let group = builder.metadata().row_group(0);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use ebbd_core::columns::Dataset;
 
 use super::staged::Stage;
-use crate::store::STAGE;
+use crate::store::{STAGE, hold_names};
 use crate::sys::{Disk, RealDisk};
 
 /// Stands in the names of ingested files, before the content's hash.
@@ -167,6 +167,9 @@ impl Attempt {
     /// Something can't be removed, in words; the next `ingest` tries again.
     pub(super) fn undo(self) -> Result<usize, String> {
         let mut removed = 0;
+        // So that no file of a day that is being merged comes back with it.
+        let held = hold_names(&RealDisk, &self.data_dir.join(STAGE));
+        let _held = held.map_err(|error| error.to_string())?;
         for (short, number, path) in files(&self.data_dir).map_err(|error| error.to_string())? {
             if short == self.short && number >= self.first_number {
                 let gone = RealDisk

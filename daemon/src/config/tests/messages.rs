@@ -193,14 +193,6 @@ fn what_is_not_acted_on_is_said() {
        67 | [[calendar]]
           |   ^^^^^^^^
           = the configuration is valid and will take effect with a later release
-    ebbd.toml:91:1: warning: files are not merged yet: `compact` does nothing
-       91 | compact = "1h"
-          | ^^^^^^^
-          = the configuration is valid and will take effect with a later release
-    ebbd.toml:92:1: warning: nothing is deleted yet: `retain` does nothing, watch the disk
-       92 | retain = { minutes = "400d", slices = "30d", ledger = "90d", incidents = "forever" }
-          | ^^^^^^
-          = the configuration is valid and will take effect with a later release
     "#);
 }
 
