@@ -8,6 +8,7 @@ mod acked;
 mod alarms;
 mod bounds;
 mod bounds_disk;
+mod clients;
 mod compact;
 mod counting;
 mod crash;
