@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::readers::read_all;
-use super::support::EBBD;
+use super::support::{EBBD, python};
 
 /// Removes the history that the demo made up, so that the readers look at what its daemon wrote.
 fn forget_history(dir: &Path) {
@@ -17,6 +17,17 @@ fn forget_history(dir: &Path) {
             fs::remove_file(path).unwrap();
         }
     }
+}
+
+/// docs/analysis.md: DuckDB, DataSketches, Polars, pandas and chDB on what the demo wrote.
+fn every_query_of_the_page_runs(dir: &Path, data: &Path) {
+    std::os::unix::fs::symlink(data, dir.join("ebbd-data")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/analysis.md");
+    let output = python("analysis.py", &[page.to_str().unwrap(), dir.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let brought: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(brought.as_object().unwrap().len() >= 16, "{brought}");
+    assert_eq!(brought["What did incidents cost?"], 1, "the demo has one");
 }
 
 #[test]
@@ -35,6 +46,7 @@ fn the_demo_tells_its_story_and_ends_by_itself() {
     assert!(told.lines().any(|line| line.starts_with("RESOLVED ")), "{told}");
     assert!(told.contains("duckdb -c \"select"), "it says how to read its data:\n{told}");
 
+    every_query_of_the_page_runs(dir.path(), &data);
     forget_history(&data.join("minutes"));
     let read = read_all(&data);
     let datasets =
