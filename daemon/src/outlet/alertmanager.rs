@@ -24,6 +24,9 @@ const ALERTS_MAX: usize = 256;
 /// Alerts in one request.
 const TOGETHER: usize = 64;
 
+/// A daemon that is not ready is looked at again after this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How often, how long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -76,7 +79,9 @@ impl Alertmanager {
             self.take_in();
             if self.alerts.is_changed || Instant::now() >= again {
                 match self.tell().await {
-                    Ok(()) => again = Instant::now() + self.pace.again,
+                    Ok(()) if self.is_ready() => again = Instant::now() + self.pace.again,
+                    // The watchdog is to fire as soon as it may.
+                    Ok(()) => again = Instant::now() + LOOK_AGAIN.min(self.pace.again),
                     Err(failure) => {
                         let pause = self.backoff.failed(&self.counters, &failure);
                         self.alerts.is_changed = true;
@@ -119,6 +124,11 @@ impl Alertmanager {
         self.counters.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
+    /// Whether the daemon counts.
+    fn is_ready(&self) -> bool {
+        self.daemon.ready.get() != 0
+    }
+
     /// Ends before this time are told no more.
     fn since(&self, now: Timestamp) -> Timestamp {
         now.saturating_sub(span(self.pace.held)).unwrap_or(now)
@@ -128,8 +138,7 @@ impl Alertmanager {
     async fn tell(&mut self) -> Result<(), Failure> {
         let now = Timestamp::now();
         let until = |held| now.saturating_add(span(held)).unwrap_or(now);
-        let ready = self.daemon.ready.get() != 0;
-        let watchdog = ready.then(|| self.alerts.watchdog.posted(until(self.pace.watched)));
+        let watchdog = self.is_ready().then(|| self.alerts.watchdog.posted(until(self.pace.watched)));
         let open = self.alerts.open.values().map(|alert| alert.posted(until(self.pace.held)));
         let ended = self.alerts.ended.iter().map(|(alert, at)| alert.posted(*at));
         let all: Vec<Posted<'_>> = watchdog.into_iter().chain(open).chain(ended).collect();
@@ -142,7 +151,9 @@ impl Alertmanager {
                 Err(failure) => return Err(failure),
             }
         }
-        self.backoff.worked(&self.counters);
+        if !all.is_empty() {
+            self.backoff.worked(&self.counters);
+        }
         self.alerts.ended.clear();
         self.alerts.is_changed = false;
         self.counters.waiting.set(0);

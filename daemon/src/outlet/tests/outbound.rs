@@ -187,7 +187,6 @@ fn a_record_that_is_trouble_to_the_server_does_not_keep_others_from_people() {
 #[test]
 fn alertmanager_is_told_at_once_again_and_of_the_end() {
     let served = Served::with(quick(), 64);
-    served.telemetry.daemon.ready.set(1);
     let server = Server::answering(&[]);
     let outlets = [server.outlet(OutletKind::Alertmanager)];
     let pace = Pace {
@@ -205,6 +204,9 @@ fn alertmanager_is_told_at_once_again_and_of_the_end() {
     served.hub.publish(&record(1, 46, State::Resolved));
     let _task = served.outlets.spawn(alertmanager.run());
     served.hub.publish(&quiet(now(2, 47, State::Firing)));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(server.got().is_empty(), "a daemon that is not ready has nothing to say");
+    served.telemetry.daemon.ready.set(1);
     eventually("the watchdog fires", || alerts(&server).contains(&("Watchdog".into(), String::new(), false)));
     let mut ticket = now(3, 47, State::Firing);
     ticket.severity = Severity::Ticket;
