@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::readers::read_all;
 use super::support::{EBBD, python};
+use super::report::stories_are_told;
 
 /// Removes the history that the demo made up, so that the readers look at what its daemon wrote.
 fn forget_history(dir: &Path) {
@@ -47,6 +48,11 @@ fn the_demo_tells_its_story_and_ends_by_itself() {
     assert!(told.contains("duckdb -c \"select"), "it says how to read its data:\n{told}");
 
     every_query_of_the_page_runs(dir.path(), &data);
+    let written = told.lines().find_map(|line| line.strip_prefix("demo: the report is written: "));
+    let page = Path::new(written.unwrap_or_else(|| panic!("no report:\n{told}")));
+    assert!(page.starts_with(&data));
+    stories_are_told(&data, page);
+
     forget_history(&data.join("minutes"));
     let read = read_all(&data);
     let datasets =

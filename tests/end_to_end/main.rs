@@ -23,6 +23,7 @@ mod medium;
 mod mistakes;
 mod readers;
 mod reload;
+mod report;
 mod restart;
 mod restart_load;
 mod send;

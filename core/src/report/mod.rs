@@ -1,7 +1,9 @@
-//! What people read: alarm records as blocks of text on a terminal, and foreign words made safe to look at.
+//! What people read: alarm records as blocks of text on a terminal, an incident's story as a page, and foreign
+//! words made safe to look at.
 //!
-//! In: alarm records, a time zone, texts that came from events. Out: text. Must not know: files, sockets, clocks.
+//! In: alarm records, verdicts, a time zone, texts that came from events. Out: text. Must not know: files, sockets, clocks.
 
+pub mod incident;
 mod layout;
 #[cfg(test)]
 mod tests;

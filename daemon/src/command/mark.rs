@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
 
 use super::figures::clock;
+use super::lookup::condition;
 use super::reach::{Reach, tell};
 use super::{OK, USAGE};
 use crate::config::parse_duration_us;
@@ -48,13 +49,6 @@ pub struct MarkArgs {
     json: bool,
     #[command(flatten)]
     reach: Reach,
-}
-
-fn condition(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((dimension, value)) if !dimension.is_empty() => Ok((dimension.to_owned(), value.to_owned())),
-        _ => Err("write dimension=value, as in marketplace=US".to_owned()),
-    }
 }
 
 /// Sends the mark; gives the exit code.
@@ -179,12 +173,5 @@ mod tests {
         let until = |text: &str| end(text, start, &now()).map(|at| at.to_string());
         assert_eq!(until("2h").unwrap(), "2026-11-22T15:02:00Z");
         assert_eq!(until("13:00").unwrap(), "2026-11-23T12:00:00Z");
-    }
-
-    #[test]
-    fn conditions_have_both_sides() {
-        assert_eq!(condition("marketplace=US"), Ok(("marketplace".to_owned(), "US".to_owned())));
-        assert_eq!(condition("payment="), Ok(("payment".to_owned(), String::new())));
-        assert!(condition("US").is_err() && condition("=US").is_err());
     }
 }

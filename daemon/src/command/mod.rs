@@ -9,11 +9,14 @@ mod compact;
 mod completions;
 mod demo;
 mod explain;
+mod failure;
 mod figures;
 mod ingest;
+mod lookup;
 mod mark;
 mod reach;
 mod replay;
+mod report;
 mod run;
 mod send;
 mod sources;
@@ -68,6 +71,8 @@ enum Command {
     Alarms(alarms::AlarmsArgs),
     /// Say which combinations of dimension values explain a shortfall, or a surplus
     Explain(explain::ExplainArgs),
+    /// Write an incident's story: a page, Markdown or JSON
+    Report(report::ReportArgs),
     /// Put past minutes through the detector: which alarms there would have been
     Replay(replay::ReplayArgs),
     /// Say that something was changed: a deploy, a flag, a promotion
@@ -109,6 +114,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Status(args) => status::run(&args),
         Command::Alarms(args) => alarms::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),

@@ -1,6 +1,6 @@
 //! What a tired person sees, word for word.
 
-mod sample;
+pub(super) mod sample;
 
 use jiff::tz::TimeZone;
 use sample::{later, no_data, page, resolved};

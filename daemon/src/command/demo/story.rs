@@ -13,6 +13,7 @@ use super::feeder::{Feeder, mark_line};
 use super::history;
 use super::listener::Listener;
 use super::settings;
+use crate::command::report::page_of;
 use crate::run::{Daemon, StartError, Surroundings};
 use crate::service::ServiceManager;
 use crate::sys::{Clock, Inherited, ScaledClock};
@@ -77,7 +78,9 @@ impl Story {
         }
         feeder.stop().map_err(|error| format!("the shop's connection broke: {error}"))?;
         daemon.stop().map_err(|error| error.to_string())?;
-        told.map(|()| self.farewell())
+        self.report(told?)?;
+        self.farewell();
+        Ok(())
     }
 
     fn daemon(&self, clock: &Arc<dyn Clock>) -> Result<Daemon, String> {
@@ -112,7 +115,7 @@ impl Story {
 
     /// Goes on counting until the user has seen enough.
     fn linger(&self, daemon: &Daemon) {
-        say("the shop goes on; look around, Ctrl-C ends it");
+        say("the shop goes on; look around, Ctrl-C ends it and writes the report");
         let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             // Where no handler can be set, the signal ends the process, which is what it is for.
@@ -122,6 +125,16 @@ impl Story {
             std::thread::sleep(Duration::from_millis(100));
         }
         println!();
+    }
+
+    /// The alarm's story as a page: an orderly stop has stored everything of it.
+    fn report(&self, no: u64) -> Result<(), String> {
+        let page = page_of(&self.dir, &settings::config(&self.dir, "")?, no)?;
+        let path = self.dir.join(format!("ebbd-report-{no}.html"));
+        std::fs::write(&path, page).map_err(|error| format!("{}: {error}", path.display()))?;
+        say(&format!("the report is written: {}", path.display()));
+        say(&format!("the same as text: ebbd report {no} --format md --data-dir {}", self.dir.display()));
+        Ok(())
     }
 
     fn farewell(&self) {
@@ -144,7 +157,8 @@ impl Story {
 }
 
 impl Stage<'_> {
-    fn play(&self) -> Result<(), String> {
+    /// Plays it through; gives the alarm's number.
+    fn play(&self) -> Result<u64, String> {
         let calm_until = self.now().minute().plus(CALM_MIN);
         self.watch_until(calm_until);
         let breaks = calm_until.next();
@@ -154,7 +168,8 @@ impl Stage<'_> {
         say(&format!("the alarm came {detected_min:.1} minutes of the shop after the first lost order\n"));
         self.watch_until(self.now().minute().plus(SUFFER_MIN));
         self.roll_back();
-        self.await_recovery(alarm.no)
+        self.await_recovery(alarm.no)?;
+        Ok(alarm.no)
     }
 
     /// Says how the shop is doing every few minutes, and shows what the alarm socket says.

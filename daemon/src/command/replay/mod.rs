@@ -22,9 +22,10 @@ use clap::Args;
 use ebbd_core::model::TimeUs;
 use ebbd_core::replay::{Expectations, differences};
 
-use super::{NO, OK, TROUBLE, USAGE};
+use super::failure::Failure;
+use super::lookup::{from_time, to_time};
+use super::{NO, OK};
 use crate::config::{Config, read_expectations};
-use crate::stored::StoredError;
 use past::Past;
 use round::{Round, Span};
 use verdicts::Verdicts;
@@ -70,38 +71,11 @@ pub struct ReplayArgs {
     config: Option<PathBuf>,
 }
 
-/// What went wrong, and the exit code that belongs to it.
-#[derive(Debug)]
-struct Failure {
-    code: i32,
-    message: String,
-}
-
-impl Failure {
-    fn usage(message: impl Into<String>) -> Failure {
-        Failure { code: USAGE, message: message.into() }
-    }
-
-    fn trouble(message: impl Into<String>) -> Failure {
-        Failure { code: TROUBLE, message: message.into() }
-    }
-}
-
-impl From<StoredError> for Failure {
-    fn from(error: StoredError) -> Failure {
-        Failure::trouble(error.to_string())
-    }
-}
-
 /// Replays; gives the exit code.
 pub fn run(args: &ReplayArgs) -> i32 {
     match run_to(args, &mut std::io::stdout().lock()) {
         Ok(code) => code,
-        Err(failure) => {
-            let message = failure.message.trim_end();
-            eprintln!("ebbd replay: {message}");
-            failure.code
-        }
+        Err(failure) => failure.tell("replay"),
     }
 }
 
@@ -161,23 +135,4 @@ fn expectations(file: &Path, config: &Config) -> Result<Expectations, Failure> {
         let told: String = problems.iter().map(|problem| problem.render(&shown, "error")).collect();
         Failure::usage(format!("the expectations are wrong\n{told}"))
     })
-}
-
-fn from_time(text: &str) -> Result<TimeUs, String> {
-    time(text, 0)
-}
-
-fn to_time(text: &str) -> Result<TimeUs, String> {
-    time(text, 1)
-}
-
-/// A time with a zone, or a UTC day moved by `days`.
-fn time(text: &str, days: i64) -> Result<TimeUs, String> {
-    if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
-        return Ok(TimeUs(stamp.as_microsecond()));
-    }
-    let day = text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10);
-    let day = day.and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    let start = day.map(|day| TimeUs(day.timestamp().as_microsecond()).plus_us(days * directory::DAY_US));
-    start.ok_or_else(|| "write 2026-11-22T13:00:00Z, or a day: 2026-11-22".to_owned())
 }
