@@ -154,7 +154,7 @@ impl AlarmBook {
         }
         self.learn(spec, sealed, rows);
         let mut memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
-        let marks = std::mem::take(&mut self.pages.marks);
+        let mut marks = std::mem::take(&mut self.pages.marks);
         let subject = Subject {
             kind: Kind::Drop,
             name: &spec.name,
@@ -174,6 +174,7 @@ impl AlarmBook {
         }
         self.settle(&scene, &mut records);
         self.silences(&scene, &memory, &mut records);
+        records.iter().for_each(|record| marks.follow(record));
         self.pages.marks = marks;
         memory.begin_judging(sealed.minute, rows);
         self.pages.streams.insert(spec.name.clone(), memory);

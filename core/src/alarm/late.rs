@@ -65,6 +65,7 @@ impl AlarmBook {
         }
         (self.pages.open, self.pages.ended) = (open, ended);
         self.pages.streams.insert(spec.name.clone(), memory);
+        records.iter().for_each(|record| self.pages.marks.follow(record));
         self.put_away(news.last);
         records
     }

@@ -1,29 +1,37 @@
-//! Change markers, and how well each fits an onset by time and scope.
+//! Change markers, what was found to follow them, and which of them are suspects.
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Change;
-use super::words::duration;
+use super::block::instant;
+use super::fit::{self, AFTER_US, BEFORE_US, PastRecord};
+use super::record::{AlarmRecord, Because, Change, Kind};
 use crate::model::{MICROS_PER_MINUTE, Mark, Minute, Slice, TimeUs};
 
-/// Markers this long before an onset are looked at.
-const BEFORE_US: i64 = 30 * MICROS_PER_MINUTE;
-/// Markers this long after the likeliest onset, too: onsets are uncertain, people mark late.
-const AFTER_US: i64 = 3 * MICROS_PER_MINUTE;
-/// A marker this long before the onset is e times less likely the cause than one right before it.
-const FADE_US: f64 = 10.0 * MICROS_PER_MINUTE as f64;
 /// Markers kept; beyond, the oldest goes.
 const MOST: usize = 4096;
 /// Markers are kept this long.
 const KEPT_US: i64 = 90 * 24 * 60 * MICROS_PER_MINUTE;
 /// Most markers named in one record.
 const NAMED: usize = 5;
+/// Onsets kept; beyond, the oldest goes.
+const MOST_ONSETS: usize = 1024;
 
-/// The markers of the last 90 days, at most 4,096.
+/// The markers of the last 90 days, at most 4,096, and the onsets of the drops in that time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Marks {
     marks: Vec<Mark>,
     evicted: u64,
+    #[serde(default)]
+    onsets: Vec<Onset>,
+}
+
+/// The beginning of a drop that was not taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Onset {
+    /// The alarm's id.
+    id: String,
+    minute: Minute,
+    slice: Slice,
 }
 
 /// Markers near an onset, best first, and a sentence about the others.
@@ -59,88 +67,77 @@ impl Marks {
         self.evicted
     }
 
+    /// Remembers what a record says of a drop: markers before it were no false trail, unless it was none.
+    pub(super) fn follow(&mut self, record: &AlarmRecord) {
+        let onset = record.onset.as_ref().and_then(|onset| instant(&onset[1]));
+        match (record.kind, record.because, onset) {
+            (Kind::Drop, Because::Opened, Some(onset)) => {
+                self.onsets.retain(|known| known.id != record.id);
+                self.began(Onset {
+                    id: record.id.clone(),
+                    minute: onset.minute(),
+                    slice: record.slice.clone(),
+                });
+            }
+            (Kind::Drop, Because::Withdrawn, _) => self.onsets.retain(|known| known.id != record.id),
+            _ => {}
+        }
+    }
+
+    /// Keeps an onset in its place in time.
+    fn began(&mut self, onset: Onset) {
+        let oldest = onset.minute.start().plus_us(-KEPT_US);
+        self.onsets.retain(|known| known.minute.start() >= oldest);
+        let place = self.onsets.partition_point(|known| known.minute <= onset.minute);
+        self.onsets.insert(place, onset);
+        if self.onsets.len() > MOST_ONSETS {
+            self.onsets.remove(0);
+        }
+    }
+
     /// The markers near `onset` (earliest, likeliest, latest) that may concern `slice`.
     pub fn near(&self, onset: [Minute; 3], slice: &Slice) -> Suspects {
-        let (from, to) = (onset[0].start().plus_us(-BEFORE_US), onset[1].start().plus_us(AFTER_US));
+        let to = onset[1].start().plus_us(AFTER_US).max(onset[2].end());
+        let from = onset[0].start().plus_us(-BEFORE_US);
         let within = |at: TimeUs| at >= from && at < to;
         let live = self.marks.iter().filter(|mark| !mark.retracted);
         let near: Vec<&Mark> = live.filter(|m| within(m.at) || m.until.is_some_and(within)).collect();
-        let fits = near.iter().filter_map(|mark| change(mark, onset[1].start(), slice, within));
-        let mut changes: Vec<Change> = fits.collect();
+        let fitting = near.iter().filter_map(|mark| {
+            let fit = fit::of(mark, onset, slice, within)?;
+            let alike = |past: &Mark| past.kind == mark.kind && past.scope == mark.scope;
+            Some((fit, self.record_of(from, alike)))
+        });
+        let fitting: Vec<(fit::Fit, PastRecord)> = fitting.collect();
+        let usual = self.record_of(from, |_| true).usual();
+        let worst = fitting.iter().map(|(_, past)| past.rate(usual)).fold(f64::MIN_POSITIVE, f64::max);
+        let told = |(fit, past): (fit::Fit, PastRecord)| fit.told(&past, past.rate(usual) / worst);
+        let mut changes: Vec<Change> = fitting.into_iter().map(told).collect();
         changes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| b.at.cmp(&a.at)));
-        let note = note(near.len(), changes.len().min(1));
+        let note = fit::note(near.len(), changes.len().min(1));
         changes.truncate(NAMED);
         Suspects { changes, note }
+    }
+
+    /// What followed those of the markers before `from` that are `alike`.
+    fn record_of(&self, from: TimeUs, alike: impl Fn(&Mark) -> bool) -> PastRecord {
+        let before = self.marks.iter().take_while(|past| past.at < from);
+        let mut record = PastRecord::default();
+        for past in before.filter(|past| !past.retracted && alike(past)) {
+            let first = self.onsets.partition_point(|onset| onset.minute.end() < past.at);
+            let soon = |onset: &&Onset| onset.minute.end().since_us(past.at) <= BEFORE_US;
+            let mut after = self.onsets[first..].iter().take_while(soon);
+            record.add(after.any(|onset| fit::scope(past, &onset.slice).0 > 0.0));
+        }
+        record
     }
 
     /// The last marker up to 30 minutes before `end` and after `onset`: what may have mended it.
     pub fn before_end(&self, onset: Minute, end: Minute, slice: &Slice) -> Option<Change> {
         let from = onset.start().plus_us(AFTER_US).max(end.start().plus_us(-BEFORE_US));
         let live = self.marks.iter().rev().filter(|mark| !mark.retracted);
-        let mark = live.filter(|m| m.at >= from && m.at < end.end()).find(|m| scope(m, slice).0 > 0.0)?;
-        let (fit, scope) = scope(mark, slice);
-        let lead = end.start().since_us(mark.at);
-        let why = format!("{} before it came back, {scope}", duration(lead));
-        Some(told(mark, mark.at, fit * fade(lead), why))
-    }
-}
-
-/// What is said of the markers near an onset, `named` of which is the suspect.
-fn note(near: usize, named: usize) -> String {
-    match near - named {
-        0 if named == 0 => "no marker within 30 min".to_owned(),
-        0 => "no other marker within 30 min".to_owned(),
-        1 if named == 0 => "1 marker within 30 min, of another scope".to_owned(),
-        1 => "1 other marker within 30 min".to_owned(),
-        n if named == 0 => format!("{n} markers within 30 min, of other scopes"),
-        n => format!("{n} other markers within 30 min"),
-    }
-}
-
-/// A marker as a suspect; `None` if its scope shares nothing with the slice.
-fn change(mark: &Mark, onset: TimeUs, slice: &Slice, within: impl Fn(TimeUs) -> bool) -> Option<Change> {
-    let (fit, scope) = scope(mark, slice);
-    if fit == 0.0 {
-        return None;
-    }
-    let ends = mark.until.filter(|&until| within(until) && onset.since_us(until) >= -AFTER_US);
-    let (at, what) = match ends {
-        Some(until) if !within(mark.at) || until <= onset => (until, "ended "),
-        _ => (mark.at, ""),
-    };
-    let lead = onset.since_us(at);
-    let when = if lead >= 0 { "before onset" } else { "after onset" };
-    let weight = if mark.kind == "note" { 0.5 } else { 1.0 };
-    let why = format!("{what}{} {when}, {scope}", duration(lead.abs()));
-    Some(told(mark, at, weight * fit * fade(lead), why))
-}
-
-fn told(mark: &Mark, at: TimeUs, score: f64, why: String) -> Change {
-    let score = (score * 100.0).round() / 100.0;
-    Change { kind: mark.kind.clone(), what: mark.what.clone(), at: at.to_rfc3339(), score, why }
-}
-
-/// 1 right before the onset, less the longer before, at most a half after it.
-fn fade(lead_us: i64) -> f64 {
-    let fade = (-(lead_us.abs() as f64) / FADE_US).exp();
-    if lead_us >= 0 { fade } else { fade / 2.0 }
-}
-
-/// How well a marker's scope fits a slice, 0 to 1, and in words.
-fn scope(mark: &Mark, slice: &Slice) -> (f64, &'static str) {
-    let scope = &mark.scope;
-    if scope == slice && !slice.is_whole() {
-        (1.0, "same scope")
-    } else if scope.is_whole() {
-        (0.7, "scope not told")
-    } else if scope.contains(slice) {
-        (0.9, "wider scope")
-    } else if slice.contains(scope) {
-        (0.8, "narrower scope")
-    } else if slice.0.iter().any(|(d, v)| scope.0.get(d).is_some_and(|other| other != v)) {
-        (0.0, "other scope")
-    } else {
-        (0.5, "overlapping scope")
+        let mark =
+            live.filter(|m| m.at >= from && m.at < end.end()).find(|m| fit::scope(m, slice).0 > 0.0)?;
+        Some(fit::cure(mark, end.start(), slice))
     }
 }
 
@@ -180,7 +177,7 @@ mod tests {
         let mut marks = Marks::default();
         assert_eq!(whys(&marks), ["no marker within 30 min"]);
         marks.add(mark("a", 50, click()));
-        assert_eq!(whys(&marks), ["0.92 50 s before onset, same scope", "no other marker within 30 min"]);
+        assert_eq!(whys(&marks), ["0.85 50 s before onset, same scope", "no other marker within 30 min"]);
         marks.add(mark("b", 20, Slice::default()));
         marks.add(mark("c", -90, click()));
         marks.add(mark("d", 10, Slice::of([("feature", "cart")])));
@@ -188,9 +185,9 @@ mod tests {
         assert_eq!(
             whys(&marks),
             [
-                "0.92 50 s before onset, same scope",
-                "0.68 20 s before onset, scope not told",
-                "0.43 1 min after onset, same scope",
+                "0.85 50 s before onset, same scope",
+                "0.57 20 s before onset, scope not told",
+                "0.41 1 min after onset, same scope",
                 "3 other markers within 30 min"
             ]
         );
@@ -211,7 +208,7 @@ mod tests {
         let mut marks = Marks::default();
         let end = ONSET[1].start().plus_us(-MICROS_PER_MINUTE);
         marks.add(Mark { kind: "promo".to_owned(), until: Some(end), ..mark("p", 86_400, click()) });
-        assert_eq!(whys(&marks)[0], "0.90 ended 60 s before onset, same scope");
+        assert_eq!(whys(&marks)[0], "0.87 ended 60 s before onset, same scope");
     }
 
     #[test]
@@ -234,5 +231,64 @@ mod tests {
             (change.kind.as_str(), change.why.as_str()),
             ("rollback", "3 min before it came back, same scope")
         );
+    }
+
+    fn opened(id: &str, minute: Minute, slice: &Slice) -> Onset {
+        Onset { id: id.to_owned(), minute, slice: slice.clone() }
+    }
+
+    #[test]
+    fn markers_that_never_did_harm_come_behind_those_that_did() {
+        let mut marks = Marks::default();
+        let old = |n: i64| 3600 * 5 * (n + 1);
+        for n in 0..40 {
+            marks.add(Mark { kind: "flag".to_owned(), ..mark(&format!("f{n}"), old(n), click()) });
+            marks.add(mark(&format!("d{n}"), old(n) + 7200, click()));
+        }
+        for n in 0..4 {
+            let at = ONSET[1].start().plus_us((-old(n) - 7000) * 1_000_000).minute();
+            marks.began(opened(&n.to_string(), at, &click()));
+        }
+        marks.add(Mark { kind: "flag".to_owned(), ..mark("flag", 30, click()) });
+        marks.add(mark("deploy", 90, click()));
+        let suspects = marks.near(ONSET, &click());
+        let kinds: Vec<&str> = suspects.changes.iter().map(|change| change.kind.as_str()).collect();
+        assert_eq!(kinds, ["deploy", "flag"]);
+        assert!(suspects.changes[0].why.ends_with("4 of 40 such before were followed by a drop"));
+        assert!(suspects.changes[1].why.ends_with("none of 40 such before was followed by a drop"));
+        assert!(suspects.changes[0].score > 2.0 * suspects.changes[1].score);
+        // An onset of another slice is no harm of theirs.
+        marks.onsets.iter_mut().for_each(|onset| onset.slice = Slice::of([("feature", "cart")]));
+        assert_eq!(marks.near(ONSET, &click()).changes[0].kind, "flag");
+    }
+
+    #[test]
+    fn a_marker_is_measured_against_the_whole_interval_of_the_onset() {
+        let mut marks = Marks::default();
+        // Two minutes before the likeliest onset, three after it; the onset may lie as late as ten after it.
+        marks.add(mark("before", 120, click()));
+        marks.add(mark("after", -180, click()));
+        let first = |onset: [i32; 3]| {
+            let suspects = marks.near(onset.map(Minute), &click());
+            suspects.changes[0].why.clone()
+        };
+        assert!(first([999, 1000, 1000]).starts_with("2 min before"));
+        let within = marks.near([Minute(999), Minute(1000), Minute(1010)], &click());
+        assert_eq!(within.changes.len(), 2);
+        let gap = |late: i32| {
+            let scores = marks.near([Minute(999), Minute(1000), Minute(late)], &click()).changes;
+            scores[0].score - scores[1].score
+        };
+        assert!(gap(1010) < gap(1004), "the later it may lie, the less the two differ");
+    }
+
+    #[test]
+    fn onsets_are_bounded_and_told_again_replace_each_other() {
+        let mut marks = Marks::default();
+        for n in 0..MOST_ONSETS as i32 + 50 {
+            marks.began(opened(&n.to_string(), Minute(1000 - n % 7), &click()));
+        }
+        assert_eq!(marks.onsets.len(), MOST_ONSETS);
+        assert!(marks.onsets.is_sorted_by_key(|onset| onset.minute));
     }
 }

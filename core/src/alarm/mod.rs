@@ -9,6 +9,7 @@ mod book;
 mod compose;
 mod early;
 mod fall;
+mod fit;
 mod follow;
 mod funnel;
 mod group;

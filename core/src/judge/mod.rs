@@ -19,6 +19,8 @@ mod late_tests;
 #[cfg(test)]
 mod loss_tests;
 #[cfg(test)]
+mod marks_tests;
+#[cfg(test)]
 mod part_tests;
 mod state;
 #[cfg(test)]

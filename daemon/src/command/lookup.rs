@@ -64,12 +64,33 @@ impl PeriodArgs {
     }
 }
 
-/// A slice and its stream.
+/// A slice.
 #[derive(Debug, Args)]
-pub(super) struct SliceArgs {
+pub(super) struct ConditionArgs {
     /// A condition of the slice, several times for several; none for the whole stream
     #[arg(long, value_name = "DIM=VALUE", value_parser = condition)]
     slice: Vec<(String, String)>,
+}
+
+impl ConditionArgs {
+    /// The slice.
+    ///
+    /// # Errors
+    /// A dimension that is named twice.
+    pub(super) fn slice(&self) -> Result<Slice, Failure> {
+        let slice = Slice::of(self.slice.iter().cloned());
+        match slice.0.len() == self.slice.len() {
+            true => Ok(slice),
+            false => Err(Failure::usage("--slice names a dimension twice; a slice has one value of each")),
+        }
+    }
+}
+
+/// A slice and its stream.
+#[derive(Debug, Args)]
+pub(super) struct SliceArgs {
+    #[command(flatten)]
+    conditions: ConditionArgs,
     /// The stream, if there are several
     #[arg(long, value_name = "NAME")]
     stream: Option<String>,
@@ -81,11 +102,7 @@ impl SliceArgs {
     /// # Errors
     /// A dimension that is named twice.
     pub(super) fn slice(&self) -> Result<Slice, Failure> {
-        let slice = Slice::of(self.slice.iter().cloned());
-        match slice.0.len() == self.slice.len() {
-            true => Ok(slice),
-            false => Err(Failure::usage("--slice names a dimension twice; a slice has one value of each")),
-        }
+        self.conditions.slice()
     }
 
     /// The stream: the one named, else the only one of which there are verdicts.

@@ -63,7 +63,7 @@ pub fn run(args: &ReportArgs) -> i32 {
     }
 }
 
-fn run_to(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn run_to(args: &ReportArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let (config, stored) = args.data.open()?;
     let dossier = match &args.alarm {
         Some(name) => of_alarm(&stored, &config, name)?,

@@ -23,18 +23,21 @@ use ebbd_core::model::TimeUs;
 use ebbd_core::replay::{Expectations, differences};
 
 use super::failure::Failure;
-use super::lookup::{from_time, to_time};
+use super::lookup::{ConditionArgs, from_time, to_time};
 use super::{NO, OK};
 use crate::config::{Config, read_expectations};
+use crate::stored::Period;
 use past::Past;
 use round::{Round, Span};
+use save::Kept;
 use verdicts::Verdicts;
 
 /// What `replay` takes.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  ebbd replay /var/lib/ebbd --from 2026-11-01\n  ebbd replay counts.csv --slices \
-                  verdicts.parquet\n  ebbd replay counts.parquet -c ebbd.toml --expect incidents.toml\n\nMinutes \
+                  verdicts.parquet\n  ebbd replay counts.parquet -c ebbd.toml --expect incidents.toml\n  ebbd replay /var/lib/ebbd \
+                  --save-incident 47 tests/checkout-v42\n\nMinutes \
                   that the daemon judged are judged as they were then; those that were ingested before its first \
                   are learnt from. Exit 1 if an expected incident is missed or a quiet time is broken."
 )]
@@ -60,9 +63,15 @@ pub struct ReplayArgs {
     /// Say which alarms another configuration would add, drop or move
     #[arg(long, value_name = "OTHER.toml")]
     against: Option<PathBuf>,
-    /// Keep an alarm's past as a regression test: its id or number, and the directory
-    #[arg(long, num_args = 2, value_names = ["ID", "DIR"])]
+    /// Keep an alarm's past as a regression test: its id or number, and the directory; `missed` or `quiet`
+    /// with --period for an incident that no alarm was raised for, or a time without one
+    #[arg(long, num_args = 2, value_names = ["ID|missed|quiet", "DIR"])]
     save_incident: Option<Vec<String>>,
+    /// The period that was missed or ought to be quiet
+    #[arg(long, num_args = 2, value_names = ["FROM", "TO"], requires = "save_incident")]
+    period: Option<Vec<String>>,
+    #[command(flatten)]
+    slice: ConditionArgs,
     /// The alarm records, one JSON object a line, and a summary as the last
     #[arg(long)]
     json: bool,
@@ -103,8 +112,11 @@ fn run_to(args: &ReplayArgs, out: &mut dyn Write) -> Result<i32, Failure> {
         is_green = findings.is_green();
     }
     if let Some([id, dir]) = args.save_incident.as_deref() {
-        save::save(&past, &told, id, Path::new(dir))?;
-        is_green &= save::is_found(Path::new(dir))?;
+        let (kept, dir) = (kept(args, &past, &told, id)?, Path::new(dir));
+        kept.save(&past, dir)?;
+        let is_as_expected = save::is_as_expected(dir)?;
+        // What was missed or false is saved because it is not yet as expected: that is no failure.
+        is_green &= is_as_expected || args.period.is_some();
     }
     let other = args.against.as_deref().map(|file| other_round(&past, file, span)).transpose()?;
     let difference = other.as_ref().map(|other| differences(&told.stories, &other.stories));
@@ -116,6 +128,34 @@ fn run_to(args: &ReplayArgs, out: &mut dyn Write) -> Result<i32, Failure> {
     // A reader that went away (`| head`) is no error.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     Ok(if is_green { OK } else { NO })
+}
+
+/// What is to be saved.
+fn kept<'p>(args: &ReplayArgs, past: &'p Past, told: &round::Told, id: &str) -> Result<Kept<'p>, Failure> {
+    let period = args.period.as_deref().map(period).transpose()?;
+    match (id, period) {
+        ("missed", Some(period)) => Kept::missed(past, period, &args.slice.slice()?),
+        ("quiet", Some(period)) => Kept::quiet(past, period),
+        ("missed" | "quiet", None) => {
+            Err(Failure::usage(format!("say when: --save-incident {id} DIR --period FROM TO")))
+        }
+        (_, Some(_)) => {
+            Err(Failure::usage("--period goes with --save-incident missed or quiet; an alarm knows its own"))
+        }
+        (id, None) => Kept::alarm(past, told, id),
+    }
+}
+
+fn period(ends: &[String]) -> Result<Period, Failure> {
+    let [from, to] = ends else { return Err(Failure::usage("--period takes two times")) };
+    let told = |text: &str, time: Result<TimeUs, String>| {
+        time.map_err(|why| Failure::usage(format!("--period {text}: {why}")))
+    };
+    let (from, to) = (told(from, from_time(from))?, told(to, to_time(to))?);
+    if to <= from {
+        return Err(Failure::usage("--period has to end behind its beginning"));
+    }
+    Ok(Period { from, to })
 }
 
 fn other_round(past: &Past, file: &Path, span: Span) -> Result<round::Told, Failure> {

@@ -1,4 +1,5 @@
-//! `--save-incident`: one alarm's past in a directory of its own, to be kept as a regression test.
+//! `--save-incident`: the past of an alarm, of an incident that was missed, or of a time that ought to have been
+//! quiet, in a directory of its own, to be kept as a regression test.
 //!
 //! The table has the weeks before the onset, too: without them nobody would expect anything.
 
@@ -7,7 +8,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use ebbd_core::columns::{Footer, TableFile};
-use ebbd_core::model::{MICROS_PER_MINUTE, StreamId, StreamSpec, TimeUs};
+use ebbd_core::model::{MICROS_PER_MINUTE, Slice, StreamId, StreamSpec, TimeUs};
 use ebbd_core::replay::{Story, in_order};
 use toml::{Table, Value};
 
@@ -16,6 +17,7 @@ use super::past::{Past, SAVED_CONFIG, SAVED_MARKS, SAVED_TABLE};
 use super::round::{Round, Span, Told};
 use super::{Failure, saved_marks};
 use crate::config::{Config, duration_text};
+use crate::stored::Period;
 
 /// What is expected of a replay of it.
 const SAVED_EXPECTATIONS: &str = "expect.toml";
@@ -26,41 +28,85 @@ const MINUTES_BEHIND: i64 = 60;
 /// Minutes that the alarm of a replay may open earlier or later.
 const SLACK_MINUTES: i64 = 5;
 
-/// Writes the incident with this id or number.
-pub(super) fn save(past: &Past, told: &Told, id: &str, dir: &Path) -> Result<(), Failure> {
-    let found = told.stories.0.values().find(|story| story.id == id || story.no.to_string() == id);
-    let story = found
-        .ok_or_else(|| Failure::usage(format!("no alarm of this replay has the id or number {id:?}")))?;
-    let missing =
-        || Failure::usage(format!("alarm {id} has no onset: only incidents of a stream can be saved"));
-    let onset = story.onset().ok_or_else(missing)?;
-    let (at, spec) = (0u16..)
-        .map(StreamId)
-        .zip(past.config().streams.iter())
-        .find(|(_, spec)| spec.name == story.stream)
-        .ok_or_else(missing)?;
-    let behind = story.minutes().map_or(0, i64::from) + MINUTES_BEHIND;
-    let span = Span {
-        from: Some(onset.start().plus_us(-DAYS_BEFORE * DAY_US)),
-        to: Some(onset.start().plus_us(behind * MICROS_PER_MINUTE)),
-    };
-    std::fs::create_dir_all(dir).map_err(|error| cannot(dir, &error))?;
-    write_table(past, (at, spec), span, &dir.join(SAVED_TABLE))?;
-    let near = past.marks().into_iter().filter(|mark| Some(mark.at) >= span.from && Some(mark.at) < span.to);
-    let marks: String = near.map(|mark| saved_marks::line(&mark)).collect();
-    let texts = [
-        (SAVED_MARKS, marks),
-        (SAVED_CONFIG, configuration(past.config(), spec)),
-        (SAVED_EXPECTATIONS, expectation(story, onset.start())),
-    ];
-    texts.into_iter().try_for_each(|(name, text)| {
-        let path = dir.join(name);
-        std::fs::write(&path, text).map_err(|error| cannot(&path, &error))
-    })
+/// What is kept of the past.
+pub(super) struct Kept<'p> {
+    stream: (StreamId, &'p StreamSpec),
+    /// Weeks before this are kept, too.
+    from: TimeUs,
+    /// The end of what is expected.
+    to: TimeUs,
+    expectations: Table,
 }
 
-/// Whether a replay of what was saved finds it again.
-pub(super) fn is_found(dir: &Path) -> Result<bool, Failure> {
+impl<'p> Kept<'p> {
+    /// The alarm of this replay with this id or number, to be found again.
+    pub(super) fn alarm(past: &'p Past, told: &Told, id: &str) -> Result<Kept<'p>, Failure> {
+        let found = told.stories.0.values().find(|story| story.id == id || story.no.to_string() == id);
+        let story = found
+            .ok_or_else(|| Failure::usage(format!("no alarm of this replay has the id or number {id:?}")))?;
+        let missing =
+            || Failure::usage(format!("alarm {id} has no onset: only incidents of a stream can be saved"));
+        let from = story.onset().ok_or_else(missing)?.start();
+        let stream = streams(past).find(|(_, spec)| spec.name == story.stream).ok_or_else(missing)?;
+        let to = from.plus_us(story.minutes().map_or(0, i64::from) * MICROS_PER_MINUTE);
+        Ok(Kept { stream, from, to, expectations: found_again(story, from) })
+    }
+
+    /// A period in which a slice fell and no alarm said so: it ought to be found.
+    pub(super) fn missed(past: &'p Past, period: Period, slice: &Slice) -> Result<Kept<'p>, Failure> {
+        let stream = the_stream(past)?;
+        let unknown = slice.0.keys().find(|name| !stream.1.dimension_names().contains(&name.as_str()));
+        if let Some(name) = unknown {
+            return Err(Failure::usage(format!("stream {} has no dimension {name:?}", stream.1.name)));
+        }
+        let mut entry = Table::from_iter([("slice".to_owned(), Value::Table(conditions(slice)))]);
+        entry.insert("kind".to_owned(), Value::String("drop".to_owned()));
+        entry.extend(ends(period));
+        Ok(Kept { stream, from: period.from, to: period.to, expectations: listed("expect", entry) })
+    }
+
+    /// A period in which no alarm ought to open: a false alarm was told, or might be.
+    pub(super) fn quiet(past: &'p Past, period: Period) -> Result<Kept<'p>, Failure> {
+        let stream = the_stream(past)?;
+        let entry = Table::from_iter(ends(period));
+        Ok(Kept { stream, from: period.from, to: period.to, expectations: listed("quiet", entry) })
+    }
+
+    /// Writes it.
+    pub(super) fn save(&self, past: &Past, dir: &Path) -> Result<(), Failure> {
+        let span = Span {
+            from: Some(self.from.plus_us(-DAYS_BEFORE * DAY_US)),
+            to: Some(self.to.plus_us(MINUTES_BEHIND * MICROS_PER_MINUTE)),
+        };
+        std::fs::create_dir_all(dir).map_err(|error| cannot(dir, &error))?;
+        write_table(past, self.stream, span, &dir.join(SAVED_TABLE))?;
+        let near =
+            past.marks().into_iter().filter(|mark| Some(mark.at) >= span.from && Some(mark.at) < span.to);
+        let marks: String = near.map(|mark| saved_marks::line(&mark)).collect();
+        let texts = [
+            (SAVED_MARKS, marks),
+            (SAVED_CONFIG, configuration(past.config(), self.stream.1)),
+            (SAVED_EXPECTATIONS, self.expectations.to_string()),
+        ];
+        texts.into_iter().try_for_each(|(name, text)| {
+            let path = dir.join(name);
+            std::fs::write(&path, text).map_err(|error| cannot(&path, &error))
+        })
+    }
+}
+
+fn streams(past: &Past) -> impl Iterator<Item = (StreamId, &StreamSpec)> {
+    (0u16..).map(StreamId).zip(past.config().streams.iter())
+}
+
+/// The stream of a period: there is one, or one was named.
+fn the_stream(past: &Past) -> Result<(StreamId, &StreamSpec), Failure> {
+    let id = past.only_stream().ok_or_else(|| Failure::usage("name the period's stream with --stream"))?;
+    Ok((id, &past.config().streams[id.index()]))
+}
+
+/// Whether a replay of what was saved is as expected: found again, or quiet.
+pub(super) fn is_as_expected(dir: &Path) -> Result<bool, Failure> {
     let past = Past::open(&[dir.to_owned()], None, None)?;
     let file = dir.join(SAVED_EXPECTATIONS);
     let mut round = Round::new(Span::default(), super::expectations(&file, past.config())?);
@@ -68,8 +114,10 @@ pub(super) fn is_found(dir: &Path) -> Result<bool, Failure> {
     let is_green = round.finish().findings.is_some_and(|findings| findings.is_green());
     let (dir, file) = (dir.display(), file.display());
     match is_green {
-        true => eprintln!("saved; it is found again by: ebbd replay {dir} --expect {file}"),
-        false => eprintln!("ebbd replay: saved in {dir}, but a replay of it does not meet {file}"),
+        true => eprintln!("saved; a replay of it is as expected: ebbd replay {dir} --expect {file}"),
+        false => eprintln!(
+            "saved; a replay of it is not as expected yet (exit 1 until it is): ebbd replay {dir} --expect {file}"
+        ),
     }
     Ok(is_green)
 }
@@ -148,22 +196,33 @@ fn stream(spec: &StreamSpec) -> Table {
     table
 }
 
-/// The incident as an expectation that a replay of it meets.
-fn expectation(story: &Story, onset: TimeUs) -> String {
+/// An alarm as an expectation that a replay of it meets.
+fn found_again(story: &Story, onset: TimeUs) -> Table {
     let slack_us = SLACK_MINUTES * MICROS_PER_MINUTE;
     let from = onset.plus_us(-slack_us);
     let opened = story.openings.first().map_or(onset, |opening| opening.minute.end());
     let within_us = opened.since_us(from) + slack_us;
-    let conditions = story.last.slice.0.iter();
-    let slice: Table = conditions.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
-    let entry = Table::from_iter([
-        ("slice".to_owned(), Value::Table(slice)),
+    let mut entry = Table::from_iter([
+        ("slice".to_owned(), Value::Table(conditions(&story.last.slice))),
         ("kind".to_owned(), Value::String(story.kind.name().to_owned())),
-        ("from".to_owned(), Value::String(from.to_rfc3339())),
-        ("to".to_owned(), Value::String(from.plus_us(within_us).to_rfc3339())),
         ("within".to_owned(), Value::String(duration_text(within_us))),
     ]);
-    Table::from_iter([("expect".to_owned(), Value::Array(vec![Value::Table(entry)]))]).to_string()
+    entry.extend(ends(Period { from, to: from.plus_us(within_us) }));
+    listed("expect", entry)
+}
+
+fn conditions(slice: &Slice) -> Table {
+    slice.0.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect()
+}
+
+fn ends(period: Period) -> [(String, Value); 2] {
+    [("from", period.from), ("to", period.to)]
+        .map(|(name, at)| (name.to_owned(), Value::String(at.to_rfc3339())))
+}
+
+/// A file with one entry of this list.
+fn listed(list: &str, entry: Table) -> Table {
+    Table::from_iter([(list.to_owned(), Value::Array(vec![Value::Table(entry)]))])
 }
 
 fn cannot(path: &Path, error: &dyn std::fmt::Display) -> Failure {

@@ -275,6 +275,39 @@ fn a_saved_incident_is_a_regression_test() {
 }
 
 #[test]
+fn what_was_missed_or_false_is_saved_from_a_period() {
+    let past = Past::new();
+    let outage = "--period 2026-11-22T14:00:00Z 2026-11-22T14:39:59Z";
+    // A time that ought to have been quiet, but was not: the saved test is red, the saving is not.
+    let (code, told) = past.replay(&format!("@/counts.csv --save-incident quiet @/quiet {outage}"));
+    assert_eq!(code, OK, "{told}");
+    assert_eq!(past.bare("@/quiet --expect @/quiet/expect.toml").0, NO);
+    let expected = std::fs::read_to_string(past.path("quiet/expect.toml")).unwrap();
+    assert!(expected.starts_with("[[quiet]]") && expected.contains("2026-11-22T14:39:59Z"), "{expected}");
+    let names = ["ebbd.toml", "expect.toml", "marks.ndjson", "minutes.parquet"];
+    let mut found: Vec<_> =
+        std::fs::read_dir(past.path("quiet")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    found.sort();
+    assert_eq!(found, names);
+    // An incident that is found after all: green. In another slice nothing fell: red.
+    let us = "--slice marketplace=US --slice feature=one-click";
+    assert_eq!(past.bare(&format!("@/quiet --save-incident missed @/missed {outage} {us}")).0, OK);
+    assert_eq!(past.bare("@/missed --expect @/missed/expect.toml").0, OK);
+    let expected = std::fs::read_to_string(past.path("missed/expect.toml")).unwrap();
+    past.write("missed/expect.toml", &expected.replace("\"US\"", "\"JP\"").replace("one-click", "cart"));
+    assert_eq!(past.bare("@/missed --expect @/missed/expect.toml").0, NO);
+    for wrong in [
+        "--save-incident missed @/x",
+        "--save-incident quiet @/x --period 2026-11-22T14:00:00Z 2026-11-22T13:00:00Z",
+        "--save-incident quiet @/x --period noon 2026-11-22T13:00:00Z",
+        "--save-incident missed @/x --period 2026-11-22 2026-11-22 --slice colour=red",
+        "--save-incident 1 @/x --period 2026-11-22 2026-11-22",
+    ] {
+        assert_eq!(past.bare(&format!("@/missed {wrong}")).0, USAGE, "{wrong}");
+    }
+}
+
+#[test]
 fn unsorted_and_incomplete_tables_are_judged_like_sorted_ones() {
     let past = Past::new();
     let text = std::fs::read_to_string(past.path("counts.csv")).unwrap();
