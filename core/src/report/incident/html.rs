@@ -2,7 +2,7 @@
 
 use super::account::{Account, Loudness, Series};
 use super::chart::{Plot, chart};
-use super::pieces::{conditions, figure, minute, page, second};
+use super::pieces::{capital, conditions, figure, minute, page, second};
 use super::sentences::{interval, money};
 use crate::alarm::words::{duration, percent_down, share, visible_json};
 use crate::model::MICROS_PER_MINUTE;
@@ -208,9 +208,9 @@ fn table(caption: &str, names: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn suspects(account: &Account) -> String {
-    let note = page(&account.suspects_note);
+    let note = page(&capital(&account.suspects_note));
     if account.suspects.is_empty() {
-        return format!("<section>\n<h2>Suspects</h2>\n<p>None: {note}.</p>\n</section>\n");
+        return format!("<section>\n<h2>Suspects</h2>\n<p>{note}.</p>\n</section>\n");
     }
     let row = |suspect: &super::Suspect| {
         let letter =
@@ -230,7 +230,7 @@ fn suspects(account: &Account) -> String {
         &["rank", "marker", "at", "fit", "why"],
         &rows,
     );
-    format!("<section>\n<h2>Suspects</h2>\n{table}<p class=\"soft\">Besides: {note}.</p>\n</section>\n")
+    format!("<section>\n<h2>Suspects</h2>\n{table}<p class=\"soft\">{note}.</p>\n</section>\n")
 }
 
 fn causes(account: &Account) -> String {

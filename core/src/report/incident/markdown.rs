@@ -1,7 +1,7 @@
 //! An account as Markdown: the same story for a wiki or a ticket.
 
 use super::account::Account;
-use super::pieces::{conditions, figure, mark_down, minute, second};
+use super::pieces::{capital, conditions, figure, mark_down, minute, second};
 use super::sentences::{interval, money};
 use crate::alarm::words::{duration, percent_down, share};
 use crate::model::MICROS_PER_MINUTE;
@@ -75,7 +75,7 @@ fn suspects(account: &Account) -> String {
     };
     let lines: String = account.suspects.iter().map(line).collect();
     let space = if lines.is_empty() { "" } else { "\n" };
-    format!("\n## Suspects\n{lines}{space}Besides: {}.\n", mark_down(&account.suspects_note))
+    format!("\n## Suspects\n{lines}{space}{}.\n", mark_down(&capital(&account.suspects_note)))
 }
 
 /// Causes, then how the slices did.

@@ -61,3 +61,9 @@ pub(super) fn conditions(slice: &Slice) -> String {
     let parts: Vec<String> = slice.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if parts.is_empty() { "not told".to_owned() } else { parts.join(", ") }
 }
+
+/// With a capital letter, as a sentence begins.
+pub(super) fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
