@@ -243,7 +243,11 @@ impl Drawing<'_> {
         }
     }
 
+    /// What is lost, of a slice that surely lost something: of the others a shade would be chance.
     fn loss(&mut self) {
+        if self.series.lost.is_none_or(|[low, _, _]| low <= 0.0) {
+            return;
+        }
         let step = self.account.minutes_per_point;
         let from = build::minute(&self.account.span.from).0;
         let to = build::minute(&self.account.span.to).0;
