@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
+use super::tests::context;
 use super::{Judge, JudgeContext};
 use crate::alarm::block::instant;
 use crate::alarm::{AlarmRecord, Because, Kind};
 use crate::detect::DetectKnobs;
-use crate::model::{
-    MICROS_PER_MINUTE, Mark, Minute, Rng, Slice, SplitMix64, StreamId, StreamSpec, TimeUs, View,
-};
+use crate::model::{MICROS_PER_MINUTE, Mark, Minute, Rng, Slice, SplitMix64, StreamId, StreamSpec, TimeUs};
 use crate::simulate::{Incident, Shop, ShopSpec};
 
 /// 2026-11-02T00:00Z, a Monday.
@@ -42,9 +41,7 @@ impl World {
         let spec = StreamSpec::example();
         let shop = Shop::new(ShopSpec::demo(seed), &spec);
         let knobs = DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1000 };
-        let (host, config_hash) = ("test".to_owned(), String::new());
-        let context = JudgeContext { host, view: View::Whole, config_hash, knobs, http_url: None };
-        let mut judge = Judge::new(Arc::from([spec.clone()]), context);
+        let mut judge = Judge::new(Arc::from([spec.clone()]), JudgeContext { knobs, ..context() });
         (0..LEARNT_MINUTES).for_each(|at| judge.learn(&shop.sealed(START.plus(at), StreamId(0), &spec)));
         World { rng: SplitMix64::new(seed), spec, shop, judge, incidents: Vec::new(), marks: Vec::new() }
     }

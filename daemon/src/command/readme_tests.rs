@@ -117,11 +117,12 @@ mod example {
     use ebbd_core::columns::{
         ColumnsError, Dataset, Footer, SliceRowRef, write_alarms, write_marks, write_slices,
     };
-    use ebbd_core::detect::DetectKnobs;
     use ebbd_core::judge::{Judge, JudgeContext, JudgedMinute};
-    use ebbd_core::model::{Mark, Minute, Slice, StreamId, StreamSpec, View};
+    use ebbd_core::model::{Mark, Minute, Slice, StreamId, StreamSpec};
     use ebbd_core::simulate::{Incident, Shop, ShopSpec};
 
+    use crate::config::{Config, Surroundings};
+    use crate::run::judge_context;
     use crate::store::{Place, StagedFile};
     use crate::sys::RealDisk;
 
@@ -135,14 +136,8 @@ mod example {
         let slice = Slice::of([("marketplace", "US"), ("feature", "one-click")]);
         let incident = Incident { slice, from: BREAKS, to: BREAKS.plus(MINUTES), remaining: 0.02 };
         let shop = Shop::new(ShopSpec { incidents: vec![incident], ..ShopSpec::demo(1) }, &spec);
-        let knobs = DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1000 };
-        let context = JudgeContext {
-            host: "web-01".to_owned(),
-            view: View::Whole,
-            config_hash: String::new(),
-            knobs,
-            http_url: None,
-        };
+        let config = Config::defaults(&Surroundings::here());
+        let context = JudgeContext { host: "web-01".to_owned(), ..judge_context(&config) };
         let mut judge = Judge::new(Arc::from([spec.clone()]), context);
         (-LEARNT..-60).for_each(|at| judge.learn(&shop.sealed(BREAKS.plus(at), StreamId(0), &spec)));
         let marks = [mark("deploy", "checkout v42", -50), mark("rollback", "checkout v41", 36 * 60)];

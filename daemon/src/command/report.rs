@@ -134,7 +134,7 @@ fn of_alarm(stored: &Stored, config: &Config, name: &AlarmName) -> Result<Dossie
             dirs.join(", ")
         )));
     };
-    let own = Stored::open(&[history.dir.clone()])?;
+    let own = Stored::open(std::slice::from_ref(&history.dir))?;
     let shapeless =
         || Failure::trouble("the alarm's newest record names no minute; `ebbd verify` looks at all files");
     let dossier = Dossier::of(history.records).ok_or_else(shapeless)?;

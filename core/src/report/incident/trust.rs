@@ -101,28 +101,35 @@ fn record_caveats(dossier: &Dossier) -> Vec<String> {
     told
 }
 
+/// Minutes in which a source was missing.
+struct Run {
+    from: Minute,
+    to: Minute,
+    share: f64,
+}
+
 /// Sources that were missing in minutes of the incident, run by run, the larger shares first; and how many
 /// there are besides.
 fn absences(rows: &[SourceRow], dossier: &Dossier) -> (Vec<Absence>, usize) {
-    let mut runs: BTreeMap<(String, String), Vec<(Minute, Minute, f64)>> = BTreeMap::new();
+    let mut runs: BTreeMap<(String, String), Vec<Run>> = BTreeMap::new();
     let within = rows.iter().filter(|row| row.minute >= dossier.from && row.minute < dossier.to);
     for row in within.filter(|row| row.source.state.is_missing()) {
-        let key = (row.source.source_name.clone(), row.source.origin.clone());
-        let of_source = runs.entry(key).or_default();
+        let (minute, share) = (row.minute, row.source.share);
+        let of_source = runs.entry((row.source.source_name.clone(), row.source.origin.clone())).or_default();
         match of_source.last_mut() {
-            Some((_, to, most)) if *to == row.minute => {
-                *to = row.minute.next();
-                *most = most.max(row.source.share);
+            Some(run) if run.to == minute => {
+                run.to = minute.next();
+                run.share = run.share.max(share);
             }
-            _ => of_source.push((row.minute, row.minute.next(), row.source.share)),
+            _ => of_source.push(Run { from: minute, to: minute.next(), share }),
         }
     }
-    let absence = |(source, origin): &(String, String), (from, to, share): &(Minute, Minute, f64)| Absence {
+    let absence = |(source, origin): &(String, String), run: &Run| Absence {
         source: source.clone(),
         origin: origin.clone(),
-        from: from.start().to_rfc3339(),
-        to: to.start().to_rfc3339(),
-        share: *share,
+        from: run.from.start().to_rfc3339(),
+        to: run.to.start().to_rfc3339(),
+        share: run.share,
     };
     let mut all: Vec<Absence> =
         runs.iter().flat_map(|(key, runs)| runs.iter().map(move |run| absence(key, run))).collect();
