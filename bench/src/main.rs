@@ -30,6 +30,8 @@ enum Command {
     Instructions(command::InstructionsArgs),
     /// Name causes in tables of known truth, family by family
     Localise(command::LocaliseArgs),
+    /// Compare what alarms say that incidents cost with what they cost, on simulated shops
+    Impact(command::ImpactArgs),
     /// Send to a fresh daemon, check what it counted, and compare its CPU with a sink's
     Path(command::PathArgs),
     /// Try the detector on simulated shops or real series, beside its peers
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Pass(args) => command::pass(&args),
         Command::Instructions(args) => command::instructions(&args),
         Command::Localise(args) => command::localise(&args),
+        Command::Impact(args) => command::impact(&args),
         Command::Path(args) => command::path(&args),
         Command::Detect(args) => command::detect(&args),
         Command::Measure(args) => command::measure(&args),

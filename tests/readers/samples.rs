@@ -9,7 +9,7 @@ use datasketches::hash::value::raw_bytes;
 use datasketches::hll::{HllSketch, HllType};
 use ebbd_core::alarm::{AlarmRecord, Because, DataQuality, Kind, Notify, Severity, State};
 use ebbd_core::columns::*;
-use ebbd_core::detect::{SinceOnset, SliceVerdict, Verdict};
+use ebbd_core::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use ebbd_core::model::*;
 
 /// 2026-11-22T23:58Z: the minutes of the samples lie on two dates.
@@ -119,6 +119,7 @@ fn verdict(verdict: Verdict, observed: Option<i64>) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
     }
 }
 

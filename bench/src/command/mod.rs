@@ -1,6 +1,7 @@
 //! One file per command of `ebbd-bench`.
 
 mod detect;
+mod impact;
 mod instructions;
 mod load;
 mod localise;
@@ -11,6 +12,7 @@ mod sink;
 mod stages;
 
 pub use detect::{DetectArgs, detect};
+pub use impact::{ImpactArgs, impact};
 pub use instructions::{InstructionsArgs, PassArgs, instructions, pass};
 pub use load::{LoadArgs, load};
 pub use localise::{LocaliseArgs, localise};

@@ -4,6 +4,7 @@
 //! Must not know: arguments, how tables are laid out.
 
 mod bound;
+pub mod cost;
 mod figures;
 mod judged;
 mod oracle;

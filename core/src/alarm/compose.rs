@@ -14,7 +14,7 @@ use super::scene::{Scene, Window, shortfall};
 use super::silence::Silence;
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;
-use crate::impact::METHOD;
+use crate::impact::{METHOD, PerOrder};
 use crate::model::{Completeness, Minute, Slice, StreamSpec, TimeUs, View};
 
 /// Most missing origins in one record, those with the largest share.
@@ -211,18 +211,18 @@ fn title(
     format!("{only}{slice}: {} {percent} since {since}", what(life, fall))
 }
 
-fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, f64>) -> Losing {
+fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, PerOrder>) -> Losing {
     let orders = shortfall(verdict);
-    let amount = per_order.iter().map(|(currency, each)| (currency.clone(), round(orders * each, 2)));
+    let amount = per_order.iter().map(|(currency, each)| (currency.clone(), round(orders * each.mean, 2)));
     Losing { orders_per_min: round(orders, 1), amount_per_min: amount.collect() }
 }
 
-fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, f64>) -> Lost {
+fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, PerOrder>) -> Lost {
     let through = life.ended.map_or(minute, |ended| ended.plus(-1));
     let orders = fall.loss.orders();
     let amount = per_order
         .iter()
-        .map(|(currency, each)| (currency.clone(), orders.map(|count| round(count * each, 2))));
+        .map(|(currency, each)| (currency.clone(), fall.loss.money(each).map(|money| round(money, 2))));
     let blind = match fall.loss.blind_minutes {
         0 => String::new(),
         minutes => format!("; {minutes} min without data are left out"),

@@ -158,6 +158,7 @@ impl Fall {
             absent: now.absent + then.absent,
             expected: now.expected + then.expected,
             variance: now.variance + then.variance,
+            drift: now.drift,
         };
     }
 
@@ -311,7 +312,8 @@ impl Fall {
             self.loss = Loss::since_onset(own);
         } else if scene.minute().0 - onset[1].0 < WINDOW_MINUTES as i32 {
             let Window { minutes, observed, expected, variance } = scene.recent.window(&self.shown, onset[1]);
-            self.loss = Loss { minutes, observed, expected, variance, ..self.loss };
+            let drift = verdict.map_or(self.loss.drift, |v| v.drift);
+            self.loss = Loss { minutes, observed, expected, variance, drift, ..self.loss };
         }
     }
 

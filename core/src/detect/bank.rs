@@ -61,7 +61,9 @@ impl Bank {
     pub(super) fn put(&mut self, slice: usize, observed: i64, fraction: f32) {
         let (block, lane) = (&mut self.blocks[slice / WIDTH].0, slice % WIDTH);
         block[OBSERVED][lane] = observed as f32;
-        block[PROFILE][lane] = block[LEFT][lane] + fraction * (block[RIGHT][lane] - block[LEFT][lane]);
+        let profile = block[LEFT][lane] + fraction * (block[RIGHT][lane] - block[LEFT][lane]);
+        block[PROFILE][lane] = profile;
+        block[BUCKET_PROFILE][lane] += profile;
     }
 
     pub(super) fn set_sides(&mut self, slice: usize, sides: Sides) {
@@ -135,6 +137,8 @@ impl Bank {
         {
             self.set(slice, column, self.get(slice, column) * by);
         }
+        (0..SPANS).for_each(|span| self.set(slice, of_span(span, 0), self.get(slice, of_span(span, 0)) * by));
+        self.set(slice, BUCKET_PROFILE, self.get(slice, BUCKET_PROFILE) / by);
         // The level is (x + prior) / (m + prior): what stands under it has the new profile's unit.
         self.set(slice, SLOW_M, (self.get(slice, SLOW_X) + SLOW_PRIOR) / self.get(slice, SLOW) - SLOW_PRIOR);
     }

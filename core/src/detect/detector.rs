@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::bank::Bank;
 use super::clock::SliceClock;
+use super::drift::Drift;
 use super::episode::{self, Episode, Turn};
 use super::labels::Raises;
 use super::loss::{LossModel, Missing};
@@ -242,6 +243,9 @@ impl Detector {
         }
         for slice in 0..self.zone_of.len() {
             let tick = ticks[usize::from(self.zone_of[slice])];
+            if tick.ended.is_some() {
+                self.bank.note_drift(slice);
+            }
             if let Some((week, bucket)) = tick.ended
                 && let Some(rate) = self.bank.take_bucket(slice, LEAST_BUCKET_MINUTES)
             {
@@ -398,6 +402,7 @@ impl Detector {
             deep: false,
             recovering: false,
             escalated: false,
+            drift: if judged { self.bank.drift(slice) } else { Drift::default() },
         }
     }
 

@@ -7,6 +7,7 @@ mod bank;
 mod clock;
 mod detector;
 mod early;
+mod drift;
 mod episode;
 mod funnel;
 mod labels;
@@ -22,6 +23,7 @@ mod verdict;
 
 pub use detector::{DetectKnobs, Detector};
 pub use early::{Early, Partial, SilentSlice};
+pub use drift::Drift;
 #[cfg(test)]
 pub(crate) use funnel::tests::{FunnelShop, sealed_of_funnel};
 pub use funnel::{FunnelDetector, FunnelMinute, FunnelState};

@@ -1,5 +1,6 @@
 //! What the detector says of one watched slice in one minute.
 
+use super::drift::Drift;
 use crate::model::{Minute, SliceId};
 
 /// The verdict of a sealed minute of a watched slice, in order of precedence.
@@ -72,6 +73,8 @@ pub struct SliceVerdict {
     pub recovering: bool,
     /// Below its lower bound once more although an episode is open: a new, deeper episode began this minute.
     pub escalated: bool,
+    /// How far totals may stray from what is expected.
+    pub drift: Drift,
 }
 
 /// What has happened since the onset of a drop.

@@ -1,4 +1,5 @@
-//! The usual basket: money per order of each watched slice and currency, over about the last day.
+//! The usual basket: money per order of each watched slice and currency, over about the last day, and how much
+//! baskets vary: heavy tails make money less certain than orders.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -13,6 +14,19 @@ const MOST_SLICES: usize = 20_000;
 const MOST_CURRENCIES: usize = 32;
 /// A slice's own basket is used once this many (decayed) orders stand behind it.
 const ENOUGH_ORDERS: f64 = 20.0;
+/// Money is compared with what so many orders usually bring once in so many minutes.
+const BLOCK_MINUTES: i32 = 15;
+
+/// Money that an order of a slice brings in one currency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PerOrder {
+    /// Major units.
+    pub mean: f64,
+    /// Variance of one order's money.
+    pub variance: f64,
+    /// Orders that stand behind it.
+    pub orders: f64,
+}
 
 /// Mean baskets of one stream's watched slices, of its first sum.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +43,22 @@ struct Basket {
     last: Minute,
     orders: f64,
     /// Major units by currency.
+    money: BTreeMap<Box<str>, f64>,
+    /// The block that is being summed.
+    #[serde(default)]
+    block: Block,
+    /// By currency: squares of what blocks were off by.
+    #[serde(default)]
+    squares: BTreeMap<Box<str>, f64>,
+    /// Orders of the blocks that were compared.
+    #[serde(default)]
+    compared: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Block {
+    number: i32,
+    orders: f64,
     money: BTreeMap<Box<str>, f64>,
 }
 
@@ -66,9 +96,9 @@ impl Baskets {
         }
     }
 
-    /// Major units per order of `slice`, by currency; the whole stream's while the slice has few orders
+    /// What an order of `slice` brings, by currency; the whole stream's while the slice has few orders
     /// of its own. Empty when nothing is known.
-    pub fn per_order(&self, spec: &StreamSpec, slice: &Slice) -> BTreeMap<String, f64> {
+    pub fn per_order(&self, spec: &StreamSpec, slice: &Slice) -> BTreeMap<String, PerOrder> {
         let own = self.find(spec, slice).filter(|basket| basket.orders >= ENOUGH_ORDERS);
         let whole = || self.find(spec, &Slice::default()).filter(|basket| basket.orders > 0.0);
         own.or_else(whole).map(Basket::per_order).unwrap_or_default()
@@ -104,13 +134,36 @@ fn currency_name<'a>(spec: &'a StreamSpec, key: &'a SeriesKey) -> Option<&'a str
 
 impl Basket {
     fn add(&mut self, minute: Minute, orders: i64, currency: Option<&str>, money: f64) {
+        self.compare_block(minute);
         self.fade_to(minute);
         self.orders += orders as f64;
+        self.block.orders += orders as f64;
         let Some(currency) = currency else { return };
         if let Some(sum) = self.money.get_mut(currency) {
             *sum += money;
         } else if self.money.len() < MOST_CURRENCIES {
             self.money.insert(currency.into(), money);
+        } else {
+            return;
+        }
+        *self.block.money.entry(currency.into()).or_default() += money;
+    }
+
+    /// A block that is over is compared with the basket of before.
+    fn compare_block(&mut self, minute: Minute) {
+        let number = minute.0.div_euclid(BLOCK_MINUTES);
+        if number == self.block.number {
+            return;
+        }
+        let block = std::mem::replace(&mut self.block, Block { number, ..Block::default() });
+        if self.orders < ENOUGH_ORDERS || block.orders == 0.0 {
+            return;
+        }
+        self.compared += block.orders;
+        for (currency, sum) in &self.money {
+            let usual = block.orders * sum / self.orders;
+            let off = block.money.get(currency).copied().unwrap_or(0.0) - usual;
+            *self.squares.entry(currency.clone()).or_default() += off * off;
         }
     }
 
@@ -119,13 +172,24 @@ impl Basket {
         if self.orders > 0.0 && passed > 0.0 {
             let kept = (-passed / HALF_LIFE_MINUTES).exp2();
             self.orders *= kept;
-            self.money.values_mut().for_each(|money| *money *= kept);
+            self.compared *= kept;
+            self.money.values_mut().chain(self.squares.values_mut()).for_each(|sum| *sum *= kept);
         }
         self.last = self.last.max(minute);
     }
 
-    fn per_order(&self) -> BTreeMap<String, f64> {
-        self.money.iter().map(|(currency, money)| (currency.to_string(), money / self.orders)).collect()
+    fn per_order(&self) -> BTreeMap<String, PerOrder> {
+        let variance = |currency: &str, mean: f64| match self.squares.get(currency) {
+            Some(squares) if self.compared >= ENOUGH_ORDERS => squares / self.compared,
+            // Nothing is known of it yet: as if baskets were exponential.
+            _ => mean * mean,
+        };
+        let each = |(currency, money): (&Box<str>, &f64)| {
+            let mean = money / self.orders;
+            let variance = variance(currency, mean);
+            (currency.to_string(), PerOrder { mean, variance, orders: self.orders })
+        };
+        self.money.iter().map(each).collect()
     }
 }
 
@@ -134,7 +198,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{Completeness, Money, SealedRow, SealedRows, SeriesKey, StreamId, TimeUs};
+    use crate::model::{
+        Completeness, Money, Rng, SealedRow, SealedRows, SeriesKey, SplitMix64, StreamId, TimeUs,
+    };
 
     fn row(market: &str, feature: &str, currency: &str, count: i64, cents: i64) -> SealedRow {
         let dimensions = [market, feature, "card", "placed"].map(Arc::from);
@@ -169,9 +235,9 @@ mod tests {
         let rows = vec![row("US", "cart", "USD", 30, 90_000), row("DE", "cart", "EUR", 10, 10_000)];
         baskets.learn(&spec, &minute(1, rows));
         let us = baskets.per_order(&spec, &Slice::of([("marketplace", "US")]));
-        assert_eq!(us, BTreeMap::from([("USD".to_owned(), 30.0)]));
+        assert_eq!((us.len(), us["USD"].mean), (1, 30.0));
         let whole = baskets.per_order(&spec, &Slice::default());
-        assert_eq!(whole, BTreeMap::from([("EUR".to_owned(), 2.5), ("USD".to_owned(), 22.5)]));
+        assert_eq!((whole.len(), whole["EUR"].mean, whole["USD"].mean), (2, 2.5, 22.5));
         assert_eq!(
             baskets.per_order(&spec, &Slice::of([("marketplace", "DE")])),
             whole,
@@ -186,6 +252,20 @@ mod tests {
         baskets.learn(&spec, &minute(0, vec![row("US", "cart", "USD", 100, 100_000)]));
         baskets.learn(&spec, &minute(1440, vec![row("US", "cart", "USD", 50, 200_000)]));
         let us = baskets.per_order(&spec, &Slice::of([("marketplace", "US")]));
-        assert!((us["USD"] - 25.0).abs() < 1e-9, "{us:?}");
+        assert!((us["USD"].mean - 25.0).abs() < 1e-9, "{us:?}");
+    }
+
+    #[test]
+    fn how_much_baskets_vary_is_learnt() {
+        let (spec, mut baskets) = (StreamSpec::example(), Baskets::default());
+        // Each order brings 10 or 50: mean 30, variance 400.
+        let mut rng = SplitMix64::new(9);
+        for at in 0..3000 {
+            let dear = (0..40).filter(|_| rng.below(2) == 0).count() as i64;
+            let cents = dear * 5_000 + (40 - dear) * 1_000;
+            baskets.learn(&spec, &minute(at, vec![row("US", "cart", "USD", 40, cents)]));
+        }
+        let us = baskets.per_order(&spec, &Slice::of([("marketplace", "US")]))["USD"];
+        assert!((us.mean - 30.0).abs() < 1.0 && (280.0..560.0).contains(&us.variance), "{us:?}");
     }
 }

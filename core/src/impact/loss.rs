@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::SliceVerdict;
+use super::PerOrder;
+use crate::detect::{Drift, SliceVerdict};
 
 /// How the figures are reckoned, in a sentence that stands beside them.
-pub const METHOD: &str = "expected minus observed since the onset; 90 % interval from the summed predictive \
-                          variance of the minutes, its lower end allowing for what is known to be missing; \
-                          money by the slice's mean basket of the days before";
+pub const METHOD: &str = "expected minus observed since the onset; 90 % interval from counting noise and from how \
+                          far this slice's own totals over as long a time strayed from what was expected, its \
+                          lower end allowing for what is known to be missing; money by the slice's mean basket of \
+                          the days before and how much baskets vary";
 
 /// Half the width of a 90 % interval in standard deviations.
 const Z90: f64 = 1.645;
@@ -25,8 +27,11 @@ pub struct Loss {
     pub absent: f64,
     /// Events expected.
     pub expected: f64,
-    /// Predictive variance.
+    /// Predictive variance of the minutes, as if their errors were not the same one.
     pub variance: f64,
+    /// How far the total may stray.
+    #[serde(default)]
+    pub drift: Drift,
 }
 
 impl Loss {
@@ -57,6 +62,9 @@ impl Loss {
         self.expected += expected;
         self.absent += (verdict.observed_max.unwrap_or(observed) - observed).max(0.0);
         self.variance += variance(verdict);
+        if !verdict.drift.is_unknown() {
+            self.drift = verdict.drift;
+        }
     }
 
     /// One of the minutes in it is known better than before.
@@ -78,11 +86,31 @@ impl Loss {
         }
     }
 
+    /// Variance of what would have come in all minutes together: that of counting, and what the slice's own
+    /// totals over so long a time have strayed by.
+    pub fn total_variance(&self) -> f64 {
+        if self.drift.is_unknown() {
+            return self.variance;
+        }
+        self.expected.max(0.0) + self.drift.over(f64::from(self.minutes)) * self.expected * self.expected
+    }
+
     /// Orders lost: `[low, estimate, high]`, none negative.
     pub fn orders(&self) -> [f64; 3] {
         let estimate = self.expected - self.observed;
-        let spread = Z90 * self.variance.sqrt();
+        let spread = Z90 * self.total_variance().sqrt();
         [estimate - self.absent - spread, estimate, estimate + spread].map(|orders| orders.max(0.0))
+    }
+
+    /// Money lost at such baskets, in major units: `[low, estimate, high]`, none negative. Its variance is that
+    /// of the orders, of their baskets, and of what the mean basket is known with.
+    pub fn money(&self, each: &PerOrder) -> [f64; 3] {
+        let orders = self.expected - self.observed;
+        let lost = orders.max(0.0);
+        let of_mean = if each.orders > 0.0 { lost * lost / each.orders } else { 0.0 };
+        let variance = each.mean * each.mean * self.total_variance() + each.variance * (lost + of_mean);
+        let (estimate, spread) = (orders * each.mean, Z90 * variance.sqrt());
+        [estimate - self.absent * each.mean - spread, estimate, estimate + spread].map(|money| money.max(0.0))
     }
 }
 
@@ -98,7 +126,7 @@ pub fn variance(verdict: &SliceVerdict) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{SinceOnset, Verdict};
+    use crate::detect::{Drift, SinceOnset, Verdict};
     use crate::model::SliceId;
 
     fn verdict(observed: Option<i64>, expected: f64) -> SliceVerdict {
@@ -118,6 +146,7 @@ mod tests {
             deep: true,
             recovering: false,
             escalated: false,
+            drift: Drift::default(),
         }
     }
 

@@ -6,5 +6,5 @@
 mod basket;
 mod loss;
 
-pub use basket::Baskets;
+pub use basket::{Baskets, PerOrder};
 pub use loss::{Loss, METHOD, variance};

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::Packed;
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::impact::variance;
 use crate::model::{Minute, SliceId};
 use crate::simd::column::{CAP, LEAST_DISPERSION, LN_RATIO, MEMBERS, RATIO};
@@ -134,6 +134,7 @@ impl Past {
             deep: false,
             recovering: false,
             escalated: false,
+            drift: Drift::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::hindsight::Hindsight;
 use super::tests::{HISTORY, context, learnt, minute_with, streams};
 use super::{Judge, JudgeState, Revised};
 use crate::alarm::{AlarmRecord, Because, State};
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{Completeness, Minute, Rng, SealedMinute, SealedRow, Slice, SliceId, SplitMix64, TimeUs};
 
 /// US / one-click orders of a minute.
@@ -185,6 +185,7 @@ fn what_is_kept_for_late_data_is_bounded_and_the_remarkable_stays() {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
     };
     let mut hindsight = Hindsight::new(1 << 10);
     for minute in 0..60 {

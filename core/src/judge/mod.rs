@@ -36,7 +36,7 @@ pub use state::{JudgeState, RestoreError};
 
 pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
-use crate::detect::{DetectKnobs, Detector, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{DetectKnobs, Detector, Drift, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
     FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs,
     View,
@@ -266,5 +266,6 @@ fn unjudged(sealed: &SealedMinute) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
     }
 }

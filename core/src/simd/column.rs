@@ -113,8 +113,20 @@ pub const DISPERSION: usize = 6;
 /// 1 once the profile is the sum of its parts' (of a slice that spans zones), or is counted in its whole's.
 pub const COMPOSED: usize = SHARED + MEMBERS * PER_MEMBER;
 
+/// Profile of the current bucket, summed over its minutes.
+pub const BUCKET_PROFILE: usize = COMPOSED + 1;
+/// Spans over which it is measured how far totals stray from what is expected at a level that stands still.
+pub const SPANS: usize = 3;
+/// Half-hours of each.
+pub const SPAN_BUCKETS: [f32; SPANS] = [1.0, 4.0, 16.0];
+/// Per span: the level that stands still, events, expected and half-hours so far; numerator, denominator and
+/// blocks of the estimate; the variance, relative to the square of what is expected.
+pub const SPAN_COLUMNS: usize = 8;
+/// First of the columns of a span.
+pub const FIRST_SPAN: usize = BUCKET_PROFILE + 1;
+
 /// All columns. Later ones are appended, so that an older state can be read.
-pub const COLUMNS: usize = COMPOSED + 1;
+pub const COLUMNS: usize = FIRST_SPAN + SPANS * SPAN_COLUMNS;
 
 /// The column of member `member`.
 pub const fn of(member: usize, column: usize) -> usize {
@@ -195,11 +207,17 @@ impl Block {
     }
 }
 
+/// The column of a span.
+pub const fn of_span(span: usize, column: usize) -> usize {
+    FIRST_SPAN + span * SPAN_COLUMNS + column
+}
+
 /// The columns of a slice that was never seen.
 pub fn fresh() -> [f32; COLUMNS] {
     let mut lane = [0.0; COLUMNS];
     (lane[SLOW], lane[OFFSET], lane[NORMAL]) = (1.0, 1.0, 1.0);
     fresh_dispersion(&mut lane, MINUTE_BLOCK);
+    (0..SPANS).for_each(|span| fresh_dispersion(&mut lane, of_span(span, 1)));
     for member in 0..MEMBERS {
         lane[of(member, LEVEL)] = 1.0;
         lane[of(member, LEVEL_BEFORE)] = 1.0;

@@ -19,6 +19,17 @@ pub(super) fn poisson(rng: &mut impl Rng, mean: f64) -> u64 {
     count
 }
 
+/// How many of `count` happen that each happen with this probability: one by one up to 64, the rounded normal
+/// above.
+pub(super) fn binomial(rng: &mut impl Rng, count: u32, probability: f64) -> u32 {
+    if count <= 64 {
+        return (0..count).filter(|_| rng.unit() < probability).count() as u32;
+    }
+    let mean = f64::from(count) * probability;
+    let drawn = mean + (mean * (1.0 - probability)).max(0.0).sqrt() * normal(rng);
+    drawn.round().clamp(0.0, f64::from(count)) as u32
+}
+
 /// A standard normal number (Box and Muller 1958).
 pub(super) fn normal(rng: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.unit()).ln()).sqrt();
@@ -72,6 +83,18 @@ mod tests {
             let variance = draws.iter().map(|d| (d - average).powi(2)).sum::<f64>() / draws.len() as f64;
             assert!((average / mean - 1.0).abs() < 0.08, "mean {average} of {mean}");
             assert!((variance / mean - 1.0).abs() < 0.12, "variance {variance} of {mean}");
+        }
+    }
+
+    #[test]
+    fn some_of_many_happen() {
+        let mut rng = SplitMix64::new(13);
+        for (count, probability) in [(3u32, 0.2), (40, 0.9), (900, 0.1), (900, 1.0)] {
+            let draws: Vec<f64> =
+                (0..4_000).map(|_| f64::from(binomial(&mut rng, count, probability))).collect();
+            let (average, mean) = (draws.iter().sum::<f64>() / 4_000.0, f64::from(count) * probability);
+            assert!((average / mean - 1.0).abs() < 0.06, "{average} of {mean}");
+            assert!(draws.iter().all(|drawn| *drawn <= f64::from(count)));
         }
     }
 

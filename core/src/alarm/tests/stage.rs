@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, SliceRow};
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
     Completeness, Mark, Minute, Money, SealedMinute, SealedRow, SealedRows, SeriesKey, Slice, SliceId,
     SourceMinute, StreamId, StreamSpec, TimeUs, View,
@@ -152,6 +152,7 @@ impl Stage {
             deep: verdict == Verdict::Drop && !matches!(says, Says::Shallow(..)),
             recovering: matches!(says, Says::Back(..)),
             escalated: matches!(says, Says::Worse(..)),
+            drift: Drift::default(),
         };
         SliceRow { slice, verdict }
     }

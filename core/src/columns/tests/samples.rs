@@ -9,7 +9,7 @@ use datasketches::hll::{HllSketch, HllType};
 
 use crate::alarm::{AlarmRecord, Because, DataQuality, Kind, Notify, Severity, State};
 use crate::columns::*;
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::model::*;
 
 pub(super) const START: Minute = Minute(29_922_544); // 2026-11-22T13:04Z
@@ -98,6 +98,7 @@ pub(super) fn verdict(verdict: Verdict, observed: Option<i64>) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
     }
 }
 

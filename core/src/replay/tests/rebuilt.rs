@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{BEGIN, context, minute, shop, spec, streams};
 use crate::columns::*;
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::judge::Judge;
 use crate::model::*;
 use crate::replay::{Day, Feed, Moment, Rebuild, Replay, in_order};
@@ -134,6 +134,7 @@ fn verdicts(minutes: &[(SealedMinute, Fate)]) -> Bytes {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
     };
     let verdicts: Vec<SliceVerdict> = minutes.iter().map(|(sealed, _)| verdict(sealed)).collect();
     let rows: Vec<SliceRowRef<'_>> = minutes

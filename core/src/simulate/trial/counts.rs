@@ -14,6 +14,7 @@ use crate::model::{
     Completeness, MissingOrigin, Rng, SealedMinute, SealedRows, SeriesKey, Slice, SplitMix64, StreamId,
     StreamSpec, TimeUs,
 };
+use crate::simulate::draw::binomial;
 
 /// Weeks of a shop: what was counted, and the truth.
 pub struct Trial {
@@ -57,6 +58,18 @@ fn random(spec: &TrialSpec, purpose: u64, number: usize) -> SplitMix64 {
 impl Trial {
     /// Makes the trial.
     pub fn new(spec: TrialSpec) -> Trial {
+        Trial::made(spec, None)
+    }
+
+    /// A trial in which incidents take orders away from what would have come: what each leaf lost in each
+    /// minute stands beside it. Its counts are others than those of [`Trial::new`].
+    pub fn with_lost(spec: TrialSpec) -> (Trial, Vec<Vec<u32>>) {
+        let mut lost = Vec::with_capacity(LEAVES);
+        let trial = Trial::made(spec, Some(&mut lost));
+        (trial, lost)
+    }
+
+    fn made(spec: TrialSpec, mut lost: Option<&mut Vec<Vec<u32>>>) -> Trial {
         let rates = shop::rates(&mut random(&spec, 1, 0));
         let mut plan = Plan::new(&spec, &rates, random(&spec, 2, 0));
         plan.draw();
@@ -76,14 +89,18 @@ impl Trial {
             gaps: plan.gaps.clone(),
         };
         let common = Common::new(&spec, &rates, &plan);
-        (0..LEAVES).for_each(|leaf| trial.add(leaf, &common));
+        for leaf in 0..LEAVES {
+            let of_leaf = trial.add(leaf, &common, lost.is_some());
+            lost.iter_mut().for_each(|lost| lost.push(of_leaf.clone()));
+        }
         trial.happenings = plan.happenings;
         trial.happenings.sort_by_key(|happening| (happening.from, happening.kind));
         trial
     }
 
-    /// Makes one leaf and adds it to the slices that it counts in.
-    fn add(&mut self, leaf: usize, common: &Common) {
+    /// Makes one leaf and adds it to the slices that it counts in. Gives what it lost if orders are to be
+    /// taken away.
+    fn add(&mut self, leaf: usize, common: &Common, takes_away: bool) -> Vec<u32> {
         let mut rng = random(common.spec, 3, leaf);
         let activity = market(&common.markets, leaf).activity(&mut rng);
         let normal = common.normal(leaf, &activity, &mut rng);
@@ -91,15 +108,23 @@ impl Trial {
         let actual: Vec<f32> = normal.iter().zip(&amiss).map(|(mean, factor)| mean * factor).collect();
         let rate = common.rates[leaf];
         let noise = Noise::drawn(common.spec.family, rate, &mut rng);
-        let mut counts = noise.counts(&actual, &activity, &common.arrived, &mut rng);
+        let means = if takes_away { &normal } else { &actual };
+        let mut counts = noise.counts(means, &activity, &common.arrived, &mut rng);
         if common.spec.family == Family::Unlike && rng.below(5) == 0 {
             batch(&mut counts, 300.0, &mut rng);
         }
+        let lost = if takes_away { take_away(&mut counts, &amiss, &mut rng) } else { Vec::new() };
         for slice in slices_of_leaf(leaf) {
             self.counts[slice].iter_mut().zip(&counts).for_each(|(sum, count)| *sum += count);
             self.normal[slice].iter_mut().zip(&normal).for_each(|(sum, mean)| *sum += mean);
             self.actual[slice].iter_mut().zip(&actual).for_each(|(sum, mean)| *sum += mean);
         }
+        lost
+    }
+
+    /// The keys of the leaves, by number.
+    pub fn keys(&self) -> &[Arc<SeriesKey>] {
+        &self.leaves
     }
 
     /// The minute as a detector is told of it.
@@ -148,6 +173,16 @@ impl Trial {
         let means = &self.normal[slice][self.spec.evaluated_from() as usize..];
         means.iter().map(|mean| f64::from(*mean)).sum::<f64>() / means.len() as f64
     }
+}
+
+/// Takes from each minute's orders those that an incident costs; gives how many.
+fn take_away(counts: &mut [u32], remaining: &[f32], rng: &mut SplitMix64) -> Vec<u32> {
+    let of_minute = |(count, remaining): (&mut u32, &f32)| {
+        let lost = if *remaining < 1.0 { binomial(rng, *count, 1.0 - f64::from(*remaining)) } else { 0 };
+        *count -= lost;
+        lost
+    };
+    counts.iter_mut().zip(remaining).map(of_minute).collect()
 }
 
 impl<'a> Common<'a> {
