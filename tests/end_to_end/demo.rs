@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::readers::read_all;
-use super::support::{EBBD, python};
 use super::report::stories_are_told;
+use super::support::{EBBD, python};
 
 /// Removes the history that the demo made up, so that the readers look at what its daemon wrote.
 fn forget_history(dir: &Path) {

@@ -103,6 +103,10 @@ fn ratio(told: &[Told]) -> f64 {
 fn line(case: &Case) {
     let [low, estimate, high] = case.orders.interval;
     let mark = if case.orders.covers() { ' ' } else { '!' };
+    if let Some(money) = case.money.filter(|money| !money.covers()) {
+        let [low, estimate, high] = money.interval;
+        println!("$ {:>9.0} in [{low:.0} {estimate:.0} {high:.0}] oracle ±{:.0}", money.truth, money.oracle);
+    }
     println!(
         "{mark} {:>9.0} in [{low:.0} {estimate:.0} {high:.0}] oracle ±{:.0}, {} min, {:.1}/min: {}",
         case.orders.truth, case.orders.oracle, case.minutes, case.rate, case.what

@@ -14,7 +14,7 @@ use ebbd_core::model::{
     Minute, Money, Rng, SealedMinute, SealedRows, SeriesKey, Slice, SplitMix64, StreamSpec, SumSpec, TimeUs,
     View,
 };
-use ebbd_core::simulate::trial::{LEAVES, SLICES, Trial, TrialSpec, slices_of_leaf};
+use ebbd_core::simulate::trial::{Happening, LEAVES, SLICES, Trial, TrialSpec, slices_of_leaf};
 
 use super::BUDGET;
 use super::bound::dispersion;
@@ -87,6 +87,7 @@ pub fn cases(spec: TrialSpec) -> Vec<Case> {
         config_hash: String::new(),
         knobs,
         http_url: None,
+        funnels: Default::default(),
     };
     let mut judge = Judge::new(Arc::from([till.spec.clone()]), context);
     let mut last: BTreeMap<u64, AlarmRecord> = BTreeMap::new();
@@ -112,7 +113,7 @@ impl<'a> Till<'a> {
             currency: Some("currency".to_owned()),
         };
         let spec = StreamSpec { sums: vec![sum], ..trial.stream.clone() };
-        let mut rng = SplitMix64::new(trial.spec.seed ^ 0x6d6f_6e65_79);
+        let mut rng = SplitMix64::new(trial.spec.seed ^ 0x6d6f_6e65);
         let mut leaves = BTreeMap::new();
         for (leaf, key) in trial.keys().iter().enumerate() {
             let currency = match &*key.dimensions[0] {
@@ -161,6 +162,13 @@ impl<'a> Till<'a> {
         let to = if is_cut { ended } else { (ended + AROUND).min(self.trial.spec.minutes()) };
         let minutes = (onset - AROUND).max(0)..to;
         let slice = self.trial.slices.iter().position(|slice| *slice == record.slice)?;
+        // Of a slice that was only hit in part nothing is asked: it was not what happened.
+        let is_hit =
+            |happening: &&Happening| happening.kind.is_incident() && happening.slices.contains(&slice);
+        let meets = |happening: &Happening| happening.from < ended && onset < happening.to;
+        if !self.trial.happenings.iter().filter(is_hit).any(meets) {
+            return None;
+        }
         let of_slice = |leaf: &usize| slices_of_leaf(*leaf).contains(&slice);
         let leaves: Vec<usize> = (0..LEAVES).filter(of_slice).collect();
         let lost_in = |minute: i32| -> u64 {
@@ -174,7 +182,14 @@ impl<'a> Till<'a> {
         let orders = Told { truth, interval: lost.orders?, oracle: Z90 * spread.sqrt() };
         let means = &self.trial.normal[slice][window.start as usize..window.end as usize];
         Some(Case {
-            what: format!("{} {} {}", record.title, slice_text(&record.slice), bad.len()),
+            what: format!(
+                "{} {}: told {onset} to {ended}, was {} to {}; {}",
+                record.title,
+                slice_text(&record.slice),
+                window.start,
+                window.end,
+                record.reason.as_deref().unwrap_or_default()
+            ),
             minutes: window.end - window.start,
             rate: means.iter().map(|mean| f64::from(*mean)).sum::<f64>() / means.len() as f64,
             orders,

@@ -84,3 +84,15 @@ fn nobody_beats_the_oracle_and_the_detector_beats_the_peers() {
         }
     }
 }
+
+/// A small shop; `ebbd-bench impact` looks at larger ones.
+#[test]
+fn what_alarms_say_was_lost_holds_what_was_lost() {
+    let spec = TrialSpec { training_days: 12, evaluated_days: 6, ..TrialSpec::new(9401, Family::Like) };
+    let cases = super::cost::cases(spec);
+    let covered = cases.iter().filter(|case| case.orders.covers()).count();
+    assert!(cases.len() >= 10, "{} alarms", cases.len());
+    assert!(10 * covered >= 7 * cases.len(), "{covered} of {}", cases.len());
+    let far = |case: &&super::cost::Case| case.orders.half_width() > 0.5 * case.orders.interval[1];
+    assert!(2 * cases.iter().filter(far).count() < cases.len(), "intervals say something");
+}

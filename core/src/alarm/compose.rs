@@ -232,9 +232,26 @@ fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, P
         orders: Some(orders.map(|count| round(count, 0))),
         amount: amount.collect(),
         customers: None,
-        recovered_later: 0.0,
+        recovered_later: round(fall.recovered_later(), 0),
         method: format!("{METHOD}{blind}"),
     }
+}
+
+/// The last record of a drop that is over, with the orders that came after it.
+pub(super) fn of_delayed(told: AlarmRecord, bare: AlarmRecord, fall: &Fall) -> AlarmRecord {
+    let mut record = AlarmRecord {
+        rev: bare.rev,
+        at: bare.at,
+        notify: bare.notify,
+        because: bare.because,
+        reason: bare.reason,
+        early: false,
+        late: false,
+        durable: true,
+        ..told
+    };
+    record.lost.iter_mut().for_each(|lost| lost.recovered_later = round(fall.recovered_later(), 0));
+    finish(record)
 }
 
 fn mended_by(life: &Life, fall: &Fall, scene: &Scene) -> Option<Change> {

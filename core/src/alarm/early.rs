@@ -97,7 +97,13 @@ impl AlarmBook {
         Some(record)
     }
 
-    fn herald(&self, spec: &StreamSpec, life: &mut Life, silent: &SilentSlice, news: &EarlyNews) -> AlarmRecord {
+    fn herald(
+        &self,
+        spec: &StreamSpec,
+        life: &mut Life,
+        silent: &SilentSlice,
+        news: &EarlyNews,
+    ) -> AlarmRecord {
         let onset = silent.onset[1];
         let minutes = news.now.since_us(onset.start()) as f64 / MICROS_PER_MINUTE as f64;
         let loss = Loss {
@@ -137,13 +143,15 @@ impl AlarmBook {
                 orders_per_min: round(silent.expected, 1),
                 amount_per_min: amounts
                     .clone()
-                    .map(|(of, each)| (of, priced(silent.expected, each)))
+                    .map(|(of, each)| (of, priced(silent.expected, each.mean)))
                     .collect(),
             }),
             lost: Some(Lost {
                 through: news.now.minute().to_string(),
                 orders: Some(orders.map(|count| round(count, 0))),
-                amount: amounts.map(|(of, each)| (of, orders.map(|count| priced(count, each)))).collect(),
+                amount: amounts
+                    .map(|(of, each)| (of, loss.money(&each).map(|money| round(money, 2))))
+                    .collect(),
                 customers: None,
                 recovered_later: 0.0,
                 method: METHOD.to_owned(),

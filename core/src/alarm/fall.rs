@@ -34,6 +34,8 @@ const SHOWN_DOWN: f64 = 2.5;
 const MEMBER_DOWN: f64 = 3.5;
 /// Most slices of one alarm.
 const MOST_MEMBERS: usize = 4096;
+/// For so many minutes after its end delayed orders are looked for: as long as the alarm can be opened again.
+const AFTER_MINUTES: i32 = 30;
 /// An alarm this old that ends without a recovery was taken as the new normal.
 const NEW_NORMAL_MINUTES: i32 = 90;
 
@@ -47,6 +49,11 @@ pub(super) struct Fall {
     pub(super) causes: Vec<Cause>,
     pub(super) unexplained: f64,
     pub(super) loss: Loss,
+    /// Since its end: delayed orders come on top. Whether they were told.
+    #[serde(default)]
+    after: Loss,
+    #[serde(default)]
+    after_told: bool,
     /// While recovering: since when, and the loss before that.
     pub(super) recovery: Option<(Minute, Loss)>,
     /// A better slice to show, and for how many minutes it has been.
@@ -93,6 +100,8 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
         causes: Vec::new(),
         unexplained: 1.0,
         loss: Loss::default(),
+        after: Loss::default(),
+        after_told: false,
         recovery: None,
         better: None,
         told: Told::default(),
@@ -159,6 +168,8 @@ impl Fall {
             expected: now.expected + then.expected,
             variance: now.variance + then.variance,
             drift: now.drift,
+            blind_expected: now.blind_expected + then.blind_expected,
+            blurred_minutes: now.blurred_minutes.max(then.blurred_minutes),
         };
     }
 
@@ -194,6 +205,32 @@ impl Fall {
             return Some(News::told(Because::Spread, format!("now {} as well", names(&widened, scene.spec))));
         }
         self.small_news(life, was.0, scene)
+    }
+
+    /// A minute after its end. Orders that were only delayed are told once, when no more of them are looked for.
+    pub(super) fn watch_after(&mut self, life: &Life, scene: &Scene) -> Option<News> {
+        let ended = life.ended?;
+        if self.after.minutes + self.after.blind_minutes == 0 {
+            let Window { minutes, observed, expected, variance } =
+                scene.recent.between(&self.shown, ended, scene.minute().plus(-1));
+            self.after = Loss { minutes, observed, expected, variance, ..Loss::default() };
+        }
+        match scene.verdict(&self.shown) {
+            Some(verdict) => self.after.add(verdict),
+            None => self.after.blind_minutes += 1,
+        }
+        if self.after_told || scene.minute().0 - ended.0 + 1 < AFTER_MINUTES {
+            return None;
+        }
+        self.after_told = true;
+        let later = self.recovered_later();
+        let text = || format!("{} came later: delayed, not lost", words::rough(later));
+        (later >= 0.5).then(|| News::told(Because::Update, text()))
+    }
+
+    /// Orders that came after its end on top of what was expected.
+    pub(super) fn recovered_later(&self) -> f64 {
+        if self.after_told { self.loss.recovered_later(&self.after) } else { 0.0 }
     }
 
     fn is_blind(&self, scene: &Scene) -> bool {
@@ -325,11 +362,17 @@ impl Fall {
         if self.recovery.is_some() {
             if member_down || self.is_down(scene, &self.shown, MEMBER_DOWN) {
                 self.recovery = None;
+            } else if scene.verdict(&self.shown).is_some_and(|v| v.verdict == Verdict::Drop && !v.recovering)
+            {
+                // Where few orders come the evidence for a recovery comes and goes: what is lost meanwhile counts.
+                self.recovery = Some((scene.minute().next(), self.loss));
             }
             return;
         }
         let verdict = scene.verdict(&self.shown);
-        let back = verdict.is_none_or(|v| v.verdict == Verdict::Ok || v.recovering);
+        // What was taken as the new normal is not back.
+        let normal = |v: &SliceVerdict| v.verdict == Verdict::Ok && v.before_drop.is_none();
+        let back = verdict.is_none_or(|v| normal(v) || v.recovering);
         if back && !member_down && !self.is_down(scene, &self.shown, SHOWN_DOWN) {
             self.recovery = Some((self.first_whole_minute(scene), before));
         }

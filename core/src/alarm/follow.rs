@@ -15,6 +15,7 @@ impl AlarmBook {
     /// Drops: first every newcomer that touches an open alarm joins it, then the open ones go on by a
     /// minute, then the others open alarms of their own.
     pub(super) fn falls(&mut self, scene: &Scene, records: &mut Vec<AlarmRecord>) {
+        self.delayed(scene, records);
         let mut alarms = std::mem::take(&mut self.pages.open);
         let mut joined: Vec<Vec<&Slice>> = vec![Vec::new(); alarms.len()];
         let alone = assign(scene, &alarms, &mut joined);
@@ -29,6 +30,22 @@ impl AlarmBook {
         for group in groups(&alone) {
             records.extend(self.open_fall(scene, &group));
         }
+    }
+
+    /// Drops that are over are watched for a while: what comes on top then was only delayed.
+    fn delayed(&mut self, scene: &Scene, records: &mut Vec<AlarmRecord>) {
+        let mut ended = std::mem::take(&mut self.pages.ended);
+        for alarm in ended.iter_mut().filter(|alarm| alarm.life.state == State::Resolved) {
+            let Some((fall, life)) = fall_of(alarm, scene) else { continue };
+            let Some(news) = fall.watch_after(life, scene) else { continue };
+            life.rev += 1;
+            let bare = compose::bare(&self.context, life, &news, scene.minute(), scene.now);
+            let (fall, life) = (fall.clone(), life.clone());
+            let record = compose::of_delayed(alarm.record.clone(), bare, &fall);
+            alarm.record = self.number(record, &life, scene.spec.revise_us);
+            records.push(alarm.record.clone());
+        }
+        self.pages.ended = ended;
     }
 
     fn open_fall(&mut self, scene: &Scene, group: &[&Slice]) -> Option<AlarmRecord> {

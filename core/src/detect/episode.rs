@@ -78,7 +78,7 @@ pub(super) enum Turn {
 impl Episode {
     /// Opens at a slice that fired in the minute just stepped.
     pub(super) fn open(bank: &mut Bank, slice: usize) -> Episode {
-        let member = bank.lead(slice);
+        let member = widest(bank, slice);
         let (observed, expected) =
             (bank.get(slice, of(member, SINCE_X)), bank.get(slice, of(member, SINCE_M)));
         bank.set(slice, OPEN, 1.0);
@@ -208,6 +208,18 @@ fn recovery_gain(bank: &Bank, slice: usize, ratio: f32, (seen, expected): (f32, 
 /// Whether a member for a drop to 65 % or deeper, or total silence, is among those that fired.
 pub(super) fn is_deep(fired: u32) -> bool {
     fired & DEEP != 0
+}
+
+/// The member that says that most is missing, among the lead and those with half of their bar: who looks for
+/// slow falls saw the beginning of a ramp, while the levels of the others went down with it.
+fn widest(bank: &Bank, slice: usize) -> usize {
+    let lead = bank.lead(slice);
+    let get = |member: usize, column: usize| bank.get(slice, of(member, column));
+    let missing = |member: usize| get(member, SINCE_M) - get(member, SINCE_X);
+    let sees = |member: &usize| get(*member, EVIDENCE) >= 0.5 * get(*member, BAR);
+    (0..MEMBERS)
+        .filter(sees)
+        .fold(lead, |best, member| if missing(member) > missing(best) { member } else { best })
 }
 
 /// The deepest member among those that fired; silence counts as the first.

@@ -6,8 +6,8 @@
 mod bank;
 mod clock;
 mod detector;
-mod early;
 mod drift;
+mod early;
 mod episode;
 mod funnel;
 mod labels;
@@ -22,8 +22,8 @@ mod tests;
 mod verdict;
 
 pub use detector::{DetectKnobs, Detector};
-pub use early::{Early, Partial, SilentSlice};
 pub use drift::Drift;
+pub use early::{Early, Partial, SilentSlice};
 #[cfg(test)]
 pub(crate) use funnel::tests::{FunnelShop, sealed_of_funnel};
 pub use funnel::{FunnelDetector, FunnelMinute, FunnelState};

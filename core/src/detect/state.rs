@@ -11,14 +11,14 @@ use super::loss::LossModel;
 use super::pulse::Pulses;
 use crate::baseline::{Masked, Packed};
 use crate::model::{Minute, Slice};
-use crate::simd::column::{COLUMNS, fresh};
+use crate::simd::column::{BUCKET_PROFILE, fresh};
 
 /// The version written. Columns are only ever appended within a version.
 const VERSION: u32 = 2;
 /// Columns of version 1.
 const FIRST_COLUMNS: usize = 122;
 
-/// A detector's state, about 4.5 KB of text per slice.
+/// A detector's state, about 4.7 KB of text per slice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DetectorState {
     version: u32,
@@ -44,6 +44,9 @@ struct SliceState {
     columns: Packed,
     history: Packed,
     pool: Packed,
+    /// How far totals stray: the columns that came last.
+    #[serde(default)]
+    drift: Packed,
 }
 
 /// Why a state was not taken.
@@ -63,7 +66,10 @@ impl Detector {
         let slots = self.table.save().into_iter().enumerate();
         let slot = |(at, slice): (usize, Option<Slice>)| {
             let (history, pool) = self.profiles.save(at);
-            SliceState { slice, columns: Packed::from_f32(self.bank.lane(at)), history, pool }
+            let lane = self.bank.lane(at);
+            let [columns, drift] = [&lane[..BUCKET_PROFILE], &lane[BUCKET_PROFILE..]]
+                .map(|columns| Packed::from_f32(columns.iter().copied()));
+            SliceState { slice, columns, history, pool, drift }
         };
         DetectorState {
             version: VERSION,
@@ -122,8 +128,13 @@ impl Detector {
         let saved = slot.columns.to_f32()?;
         let mut columns = fresh();
         // A state written before the last columns came lacks them: they begin as in a fresh slice.
-        let known = (FIRST_COLUMNS..=COLUMNS).contains(&saved.len()).then_some(saved.len())?;
+        let known = (FIRST_COLUMNS..=BUCKET_PROFILE).contains(&saved.len()).then_some(saved.len())?;
         columns[..known].copy_from_slice(&saved);
+        let drift = slot.drift.to_f32()?;
+        if !drift.is_empty() {
+            let own = columns.get_mut(BUCKET_PROFILE..).filter(|own| own.len() == drift.len())?;
+            own.copy_from_slice(&drift);
+        }
         self.profiles.restore(at, &slot.history, &slot.pool)?;
         self.bank.set_lane(at, &columns);
         Some(())

@@ -184,12 +184,11 @@ impl Basket {
             // Nothing is known of it yet: as if baskets were exponential.
             _ => mean * mean,
         };
-        let each = |(currency, money): (&Box<str>, &f64)| {
+        let each = |currency: &str, money: f64| {
             let mean = money / self.orders;
-            let variance = variance(currency, mean);
-            (currency.to_string(), PerOrder { mean, variance, orders: self.orders })
+            PerOrder { mean, variance: variance(currency, mean), orders: self.orders }
         };
-        self.money.iter().map(each).collect()
+        self.money.iter().map(|(currency, money)| (currency.to_string(), each(currency, *money))).collect()
     }
 }
 

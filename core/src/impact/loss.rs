@@ -14,6 +14,12 @@ pub const METHOD: &str = "expected minus observed since the onset; 90 % interval
 /// Half the width of a 90 % interval in standard deviations.
 const Z90: f64 = 1.645;
 
+/// Standard deviation of an edge of the incident, as a part of what it may be off by.
+const EDGE: f64 = 0.6;
+
+/// What comes on top is more than chance when it is so many standard deviations.
+const SURE: f64 = 2.33;
+
 /// Sums over the minutes of an incident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Loss {
@@ -32,6 +38,12 @@ pub struct Loss {
     /// How far the total may stray.
     #[serde(default)]
     pub drift: Drift,
+    /// Expected in the minutes without data.
+    #[serde(default)]
+    pub blind_expected: f64,
+    /// Minutes that its beginning and its end may be off by.
+    #[serde(default)]
+    pub blurred_minutes: u32,
 }
 
 impl Loss {
@@ -46,14 +58,19 @@ impl Loss {
             observed: since.observed,
             expected: since.expected,
             variance: loss.variance * f64::from(minutes),
+            blurred_minutes: verdict
+                .onset
+                .map_or(0, |[_, likeliest, latest]| (latest.0 - likeliest.0).max(0) as u32),
             ..loss
         }
     }
 
     /// Adds one minute; a minute without data or expectation is only counted as blind.
     pub fn add(&mut self, verdict: &SliceVerdict) {
-        let (Some(observed), Some(expected)) = (verdict.observed, verdict.expected) else {
+        let expected = verdict.before_drop.filter(|_| verdict.expected.is_some()).or(verdict.expected);
+        let (Some(observed), Some(expected)) = (verdict.observed, expected) else {
             self.blind_minutes += 1;
+            self.blind_expected += expected.unwrap_or(0.0);
             return;
         };
         let observed = observed as f64;
@@ -80,6 +97,7 @@ impl Loss {
             }
             (None, Some(_)) if self.blind_minutes > 0 => {
                 self.blind_minutes -= 1;
+                self.blind_expected = (self.blind_expected - before.expected.unwrap_or(0.0)).max(0.0);
                 self.add(now);
             }
             _ => {}
@@ -89,17 +107,35 @@ impl Loss {
     /// Variance of what would have come in all minutes together: that of counting, and what the slice's own
     /// totals over so long a time have strayed by.
     pub fn total_variance(&self) -> f64 {
+        let rate = (self.expected - self.observed).max(0.0) / f64::from(self.minutes.max(1));
+        let edges = 2.0 * (EDGE * f64::from(self.blurred_minutes) * rate).powi(2);
         if self.drift.is_unknown() {
-            return self.variance;
+            return self.variance + edges;
         }
-        self.expected.max(0.0) + self.drift.over(f64::from(self.minutes)) * self.expected * self.expected
+        let shared = self.drift.over(f64::from(self.minutes)) * self.expected * self.expected;
+        self.expected.max(0.0) + shared + edges
     }
 
     /// Orders lost: `[low, estimate, high]`, none negative.
     pub fn orders(&self) -> [f64; 3] {
         let estimate = self.expected - self.observed;
         let spread = Z90 * self.total_variance().sqrt();
-        [estimate - self.absent - spread, estimate, estimate + spread].map(|orders| orders.max(0.0))
+        let unseen = self.unseen();
+        [estimate - self.absent - spread, estimate, estimate + unseen + spread].map(|orders| orders.max(0.0))
+    }
+
+    /// What may have been lost in minutes without data: as much of them as of the others.
+    fn unseen(&self) -> f64 {
+        let part = if self.expected > 0.0 { 1.0 - self.observed / self.expected } else { 0.0 };
+        self.blind_expected * part.clamp(0.0, 1.0)
+    }
+
+    /// Events that came on top of what was expected in the minutes `after` it, as far as that is more than chance,
+    /// and not more than were missing: orders that were only delayed.
+    pub fn recovered_later(&self, after: &Loss) -> f64 {
+        let missing = (self.expected - self.observed).max(0.0);
+        let surplus = after.observed - after.expected;
+        if surplus > SURE * after.total_variance().sqrt() { surplus.min(missing) } else { 0.0 }
     }
 
     /// Money lost at such baskets, in major units: `[low, estimate, high]`, none negative. Its variance is that
@@ -110,7 +146,8 @@ impl Loss {
         let of_mean = if each.orders > 0.0 { lost * lost / each.orders } else { 0.0 };
         let variance = each.mean * each.mean * self.total_variance() + each.variance * (lost + of_mean);
         let (estimate, spread) = (orders * each.mean, Z90 * variance.sqrt());
-        [estimate - self.absent * each.mean - spread, estimate, estimate + spread].map(|money| money.max(0.0))
+        let [absent, unseen] = [self.absent, self.unseen()].map(|orders| orders * each.mean);
+        [estimate - absent - spread, estimate, estimate + unseen + spread].map(|money| money.max(0.0))
     }
 }
 
@@ -147,6 +184,7 @@ mod tests {
             recovering: false,
             escalated: false,
             drift: Drift::default(),
+            before_drop: None,
         }
     }
 

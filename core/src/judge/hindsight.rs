@@ -135,6 +135,7 @@ impl Past {
             recovering: false,
             escalated: false,
             drift: Drift::default(),
+            before_drop: None,
         }
     }
 

@@ -267,5 +267,6 @@ fn unjudged(sealed: &SealedMinute) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        before_drop: None,
     }
 }

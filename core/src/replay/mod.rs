@@ -6,7 +6,11 @@
 
 mod against;
 mod expect;
+mod held;
+mod leaves;
+mod look;
 mod merge;
+mod onsets;
 mod rebuild;
 mod story;
 #[cfg(test)]
@@ -17,7 +21,11 @@ use std::sync::Arc;
 
 pub use against::{Difference, differences};
 pub use expect::{Expectation, Expectations, ExpectedCause, Fate, Findings, Looking, Quiet, Suspicion};
+pub use held::{Held, HeldMinute};
+pub use leaves::Leaves;
+pub use look::{LOOK_WEEKS, Look};
 pub use merge::{Feed, in_order};
+pub use onsets::{Onsets, Started};
 pub use rebuild::{Day, Rebuild};
 pub use story::{Opening, Stories, Story};
 

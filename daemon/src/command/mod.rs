@@ -11,9 +11,11 @@ mod demo;
 mod explain;
 mod failure;
 mod figures;
+mod impact;
 mod ingest;
 mod lookup;
 mod mark;
+mod past_period;
 mod reach;
 mod replay;
 mod report;
@@ -73,6 +75,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Write an incident's story: a page, Markdown or JSON
     Report(report::ReportArgs),
+    /// Say what an alarm, a period or all incidents of a quarter have cost
+    Impact(impact::ImpactArgs),
     /// Put past minutes through the detector: which alarms there would have been
     Replay(replay::ReplayArgs),
     /// Say that something was changed: a deploy, a flag, a promotion
@@ -115,6 +119,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Alarms(args) => alarms::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Impact(args) => impact::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Mark(args) => mark::run(&args),
         Command::Sources(args) => sources::run(&args),

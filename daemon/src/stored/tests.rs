@@ -47,6 +47,8 @@ fn verdict(observed: Option<i64>) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: ebbd_core::detect::Drift::default(),
+        before_drop: None,
     }
 }
 

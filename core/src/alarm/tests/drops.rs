@@ -2,7 +2,7 @@
 
 use super::stage::Says::*;
 use super::stage::{Says, Stage, slice, told};
-use crate::alarm::{Because, Severity, State};
+use crate::alarm::{Because, Notify, Severity, State};
 
 const CLICK: &str = "feature=one-click";
 const US: &str = "marketplace=US";
@@ -233,4 +233,25 @@ fn what_recovers_last_is_not_what_it_was_about() {
     assert_eq!((over.state, over.slice.is_whole()), (State::Resolved, true));
     assert_eq!(over.ended.as_deref(), Some("2026-11-22T13:25:00Z"));
     assert_eq!(over.lost.unwrap().orders.unwrap()[1], 20.0 * 700.0);
+}
+
+#[test]
+fn what_comes_on_top_afterwards_was_only_delayed() {
+    for (surplus, is_told) in [(450, true), (310, false)] {
+        let mut stage = Stage::new();
+        stage.minutes(5, &WELL);
+        stage.minutes(10, &but(&[(DE, Drop(0, 300.0))]));
+        stage.minutes(4, &but(&[(DE, Back(surplus, 300.0))]));
+        let mut records = stage.minutes(6, &but(&[(DE, Ok(surplus, 300.0))]));
+        records.extend(stage.minutes(40, &WELL));
+        let last = records.last().expect("it was resolved");
+        assert_eq!((last.state, last.notify), (State::Resolved, Notify::None));
+        let later = last.lost.as_ref().expect("it cost something").recovered_later;
+        assert_eq!((last.because == Because::Update, later > 0.0), (is_told, is_told), "{later}");
+        if is_told {
+            assert!((1300.0..=1500.0).contains(&later), "ten minutes of 150 more: {later}");
+            assert_eq!(last.reason.as_deref(), Some("1.5k came later: delayed, not lost"));
+            assert!(records.iter().filter(|record| record.because == Because::Update).count() == 1);
+        }
+    }
 }

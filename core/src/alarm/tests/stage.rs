@@ -153,6 +153,7 @@ impl Stage {
             recovering: matches!(says, Says::Back(..)),
             escalated: matches!(says, Says::Worse(..)),
             drift: Drift::default(),
+            before_drop: None,
         };
         SliceRow { slice, verdict }
     }

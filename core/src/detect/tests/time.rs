@@ -59,11 +59,21 @@ fn a_state_of_the_first_version_is_read() {
         let columns: Packed = serde_json::from_value(slice["columns"].take()).expect("columns");
         let known = columns.to_f32().expect("sound").into_iter().take(122);
         slice["columns"] = serde_json::to_value(Packed::from_f32(known)).expect("JSON");
+        slice.as_object_mut().expect("a slice").remove("drift").expect("how far totals stray");
     }
     let old: DetectorState = serde_json::from_value(old).expect("a state");
     let mut restored = Detector::new(&stream(), &KNOBS);
     restored.restore(&old).expect("an older state");
-    assert_eq!(restored.save(), detector.save());
+    let without_drift = |detector: &Detector| {
+        let mut state = serde_json::to_value(detector.save()).expect("JSON");
+        state["slices"]
+            .as_array_mut()
+            .expect("slices")
+            .iter_mut()
+            .for_each(|slice| slice["drift"] = 0.into());
+        state
+    };
+    assert!(without_drift(&restored) == without_drift(&detector), "all but what it did not know");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::account::{Point, Series};
 use crate::columns::StoredVerdict;
-use crate::detect::{SinceOnset, SliceVerdict, Verdict};
+use crate::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
 use crate::impact::Loss;
 use crate::model::{Minute, Slice, SliceId};
 
@@ -104,5 +104,7 @@ fn as_judged(stored: &StoredVerdict) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: Drift::default(),
+        before_drop: None,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use clap::Parser as _;
+
 use super::*;
 
 /// US / one-click is down to 2 %, everything else as expected.
@@ -19,8 +21,15 @@ fn table(rate: impl Fn(&str, &str) -> f64) -> String {
     text
 }
 
+#[derive(Debug, clap::Parser)]
+pub(super) struct Line {
+    #[command(flatten)]
+    pub(super) args: ExplainArgs,
+}
+
 fn args(path: &Path) -> ExplainArgs {
-    ExplainArgs { table: path.to_owned(), rise: false, ignore: Vec::new(), order: None, json: false }
+    let line = Line::try_parse_from(["explain", "--table", path.to_str().unwrap()]);
+    line.unwrap().args
 }
 
 fn told(text: &str, json: bool, rise: bool) -> (i32, String) {

@@ -27,8 +27,9 @@ use super::lookup::{ConditionArgs, from_time, to_time};
 use super::{NO, OK};
 use crate::config::{Config, read_expectations};
 use crate::stored::Period;
-use past::Past;
-use round::{Round, Span};
+pub(super) use past::Past;
+use round::Round;
+pub(super) use round::Span;
 use save::Kept;
 use verdicts::Verdicts;
 

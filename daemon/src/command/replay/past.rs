@@ -14,14 +14,14 @@ use crate::config::{Config, Surroundings};
 /// The stream's name where nothing says it.
 const USUAL_STREAM: &str = "orders";
 /// A directory with this file is a saved incident.
-pub(super) const SAVED_TABLE: &str = "minutes.parquet";
+pub(in crate::command) const SAVED_TABLE: &str = "minutes.parquet";
 /// Its markers …
-pub(super) const SAVED_MARKS: &str = "marks.ndjson";
+pub(in crate::command) const SAVED_MARKS: &str = "marks.ndjson";
 /// … and its configuration.
-pub(super) const SAVED_CONFIG: &str = "ebbd.toml";
+pub(in crate::command) const SAVED_CONFIG: &str = "ebbd.toml";
 
 /// The past, wherever it lies.
-pub(super) struct Past {
+pub(in crate::command) struct Past {
     config: Config,
     place: Place,
     marks: Vec<Mark>,
@@ -39,7 +39,7 @@ enum Place {
 
 impl Past {
     /// Looks at the paths and finds the configuration.
-    pub(super) fn open(
+    pub(in crate::command) fn open(
         paths: &[PathBuf],
         config: Option<&Path>,
         stream: Option<&str>,
@@ -117,12 +117,12 @@ impl Past {
     }
 
     /// The configuration that it is judged by.
-    pub(super) fn config(&self) -> &Config {
+    pub(in crate::command) fn config(&self) -> &Config {
         &self.config
     }
 
     /// The stream that is wanted, if it is only one.
-    pub(super) fn only_stream(&self) -> Option<StreamId> {
+    pub(in crate::command) fn only_stream(&self) -> Option<StreamId> {
         let named = |spec: &&StreamSpec| self.stream.as_ref().is_none_or(|name| spec.name == *name);
         let mut wanted =
             (0u16..).map(StreamId).zip(self.config.streams.iter()).filter(|(_, spec)| named(spec));
@@ -130,17 +130,17 @@ impl Past {
     }
 
     /// What was left out or assumed.
-    pub(super) fn notes(&self) -> impl Iterator<Item = &String> {
+    pub(in crate::command) fn notes(&self) -> impl Iterator<Item = &String> {
         self.notes.iter()
     }
 
     /// Change markers.
-    pub(super) fn marks(&self) -> Vec<Mark> {
+    pub(in crate::command) fn marks(&self) -> Vec<Mark> {
         self.marks.clone()
     }
 
     /// `config` as far as it concerns what lies here: of tables, the one stream that they are of.
-    pub(super) fn config_of(&self, config: Config) -> Result<Config, Failure> {
+    pub(in crate::command) fn config_of(&self, config: Config) -> Result<Config, Failure> {
         if let Place::Directories(_) = self.place {
             return Ok(config);
         }
@@ -159,7 +159,7 @@ impl Past {
     }
 
     /// The minutes of each stream as `config` has it.
-    pub(super) fn feeds<'f>(
+    pub(in crate::command) fn feeds<'f>(
         &'f self,
         config: &'f Config,
         span: Span,

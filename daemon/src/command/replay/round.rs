@@ -14,11 +14,11 @@ use crate::run::judge_context;
 
 /// What of the past is judged.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Span {
+pub(in crate::command) struct Span {
     /// What lies before is learnt from.
-    pub(super) from: Option<TimeUs>,
+    pub(in crate::command) from: Option<TimeUs>,
     /// The first instant that is left out.
-    pub(super) to: Option<TimeUs>,
+    pub(in crate::command) to: Option<TimeUs>,
 }
 
 /// What is gathered on the way.

@@ -22,6 +22,8 @@ pub fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
         deep: false,
         recovering: false,
         escalated: false,
+        drift: ebbd_core::detect::Drift::default(),
+        before_drop: None,
     }
 }
 
