@@ -13,7 +13,9 @@ use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{AlarmOrder, Glance, Ledger, Mark, SealedMinute, StreamId, TimeUs};
 
 use super::incidents;
+use super::publish::Published;
 use crate::store::{JudgedRow, StoreMessage};
+use crate::sys::{Mutant, is_made};
 
 /// Something that the judge is told, and behind it the store.
 #[derive(Clone, Debug)]
@@ -173,17 +175,37 @@ pub struct JudgeReplay {
     /// The judge.
     pub judge: Judge,
     /// Records that were on disk, by number.
-    pub published: BTreeMap<u64, AlarmRecord>,
+    pub published: BTreeMap<u64, Published>,
     /// Records that were not: somebody may not have heard of them.
     pub unpublished: Vec<AlarmRecord>,
 }
 
 impl JudgeReplay {
-    /// Tells the judge; gives all rows.
-    pub fn tell(&mut self, input: JudgeInput) -> Vec<StoreMessage> {
-        let mut rows = self.own_troubles();
+    /// Tells the judge what came of `commit`; gives all rows, each with the commit whose rows it was among.
+    pub fn commit(&mut self, commit: u64, inputs: Vec<JudgeInput>) -> Vec<(u64, StoreMessage)> {
+        let is_due = |published: &Published| published.commit.is_none_or(|of| of <= commit);
+        let mut rows = Vec::new();
+        for input in inputs {
+            rows.extend(self.own_troubles(commit, is_due));
+            rows.extend(self.tell(input).into_iter().map(|row| (commit, row)));
+        }
+        rows.extend(self.own_troubles(commit, is_due));
+        rows
+    }
+
+    /// The run before `epoch` got no further than `commit`: what it published beyond is told.
+    pub fn run_ended(&mut self, commit: u64, epoch: u64) -> Vec<(u64, StoreMessage)> {
+        let rows = self.own_troubles(commit, |published| published.epoch < epoch);
+        let of_it = self.published.values().filter(|published| published.epoch < epoch);
+        let records = of_it.map(|published| &published.record).chain(&self.unpublished);
+        let (seq, no) = records.fold((0, 0), |(seq, no), one| (one.seq.max(seq), one.no.max(no)));
+        self.judge.skip_to(seq, no);
+        rows
+    }
+
+    fn tell(&mut self, input: JudgeInput) -> Vec<StoreMessage> {
         let outcome = input.tell(&mut self.judge, &mut |_| {});
-        rows.extend(outcome.rows);
+        let mut rows = outcome.rows;
         if !outcome.records.is_empty() {
             let is_new = |record: &&AlarmRecord| !self.published.contains_key(&record.seq);
             self.unpublished.extend(outcome.records.iter().filter(is_new).cloned());
@@ -192,11 +214,12 @@ impl JudgeReplay {
         rows
     }
 
-    /// ebbd's own troubles are not told by steps: what was published of them is told to the judge again where
-    /// it stood among the records.
-    pub fn own_troubles(&mut self) -> Vec<StoreMessage> {
-        let mut rows = Vec::new();
-        while let Some(record) = self.published.get(&(self.judge.seq() + 1)) {
+    /// ebbd's own troubles are not told by steps: what was published of them and is due is told to the judge
+    /// again where it stood among the records.
+    fn own_troubles(&mut self, commit: u64, is_due: impl Fn(&Published) -> bool) -> Vec<(u64, StoreMessage)> {
+        let (mut rows, mut last) = (Vec::new(), commit);
+        while let Some(published) = self.published.get(&(self.judge.seq() + 1)).filter(|p| is_due(p)) {
+            let record = &published.record;
             let what = record.key.rsplit('/').next().unwrap_or_default();
             let at = record.at.parse().map_or(TimeUs(0), |at: jiff::Timestamp| TimeUs(at.as_microsecond()));
             let text = record.title.split_once(": ").map_or("", |(_, text)| text);
@@ -206,10 +229,12 @@ impl JudgeReplay {
                 (true, false) => self.judge.trouble(what, text, record.severity, at),
             };
             let Some(again) = again else { break };
-            rows.push(StoreMessage::Alarms(vec![again]));
+            last =
+                published.commit.unwrap_or(commit).min(commit) + u64::from(is_made(Mutant::TroubleMisfiled));
+            rows.push((last, StoreMessage::Alarms(vec![again])));
         }
         if !rows.is_empty() {
-            rows.extend(changed_incidents(&mut self.judge));
+            rows.extend(changed_incidents(&mut self.judge).map(|incidents| (last, incidents)));
         }
         rows
     }

@@ -12,6 +12,6 @@ mod thread;
 mod troubles;
 
 pub use input::{JudgeInput, JudgeReplay, Outcome};
-pub use publish::{AlarmSink, Publisher};
+pub use publish::{AlarmSink, Published, Publisher};
 pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, spawn};
 pub use troubles::{Ailment, Troubles};

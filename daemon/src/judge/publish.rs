@@ -1,10 +1,14 @@
 //! A record's way out: journal, then subscribers.
+//!
+//! In: records, and the commit that each came with. Out: frames, and records to the alarm hub. Must not know:
+//! rows, files.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ebbd_core::alarm::AlarmRecord;
+use serde::{Deserialize, Serialize};
 
 use crate::journal::{FrameKind, JournalHandle, NewFrame, Sync};
 use crate::sys::{Mutant, is_made};
@@ -19,6 +23,40 @@ const RECENT: usize = 2_000;
 pub trait AlarmSink: Send + std::marker::Sync {
     /// Takes a record without waiting for anybody.
     fn publish(&self, record: &AlarmRecord);
+}
+
+/// A record as the journal keeps it.
+#[derive(Serialize)]
+struct Kept<'a> {
+    #[serde(flatten)]
+    record: &'a AlarmRecord,
+    commit: u64,
+}
+
+/// What of a kept record is not the record's.
+#[derive(Deserialize)]
+struct With {
+    commit: Option<u64>,
+}
+
+/// A record that is in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// The record.
+    pub record: AlarmRecord,
+    /// Its row is in the files of this commit; earlier releases did not say.
+    pub commit: Option<u64>,
+    /// The run that published it.
+    pub epoch: u64,
+}
+
+impl Published {
+    /// Reads a record that the run `epoch` has written to the journal; none if it is none.
+    pub fn read(body: &[u8], epoch: u64) -> Option<Published> {
+        let record = serde_json::from_slice(body).ok()?;
+        let With { commit } = serde_json::from_slice(body).ok()?;
+        Some(Published { record, commit, epoch })
+    }
 }
 
 /// Makes records durable and hands them on.
@@ -41,13 +79,13 @@ impl Publisher {
         self.journal.failing()
     }
 
-    /// Publishes records in their order and notes whether each is durable. While the disk fails they still
-    /// go out.
-    pub fn records(&mut self, records: &mut [AlarmRecord]) {
+    /// Publishes records, whose rows go with those of `commit`, in their order and notes whether each is
+    /// durable. While the disk fails they still go out.
+    pub fn records(&mut self, records: &mut [AlarmRecord], commit: u64) {
         if records.is_empty() {
             return;
         }
-        let durable = self.append(records.iter().map(json).collect());
+        let durable = self.append(records.iter().map(|record| json(&Kept { record, commit })).collect());
         for record in records {
             record.durable = durable;
             self.sink.publish(record);
@@ -80,6 +118,6 @@ impl Publisher {
     }
 }
 
-fn json(record: &AlarmRecord) -> Vec<u8> {
+fn json(record: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(record).expect("records hold nothing that JSON cannot say")
 }

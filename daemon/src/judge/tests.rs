@@ -8,7 +8,7 @@ use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext};
 use ebbd_core::model::{StreamSpec, TimeUs, View};
 
-use super::{Ailment, JudgeReplay, Troubles};
+use super::{Ailment, JudgeReplay, Published, Troubles};
 use crate::store::StoreMessage;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -107,20 +107,28 @@ fn troubles_are_told_to_a_judge_again_where_they_stood_among_the_records() {
         &"a reason that is much longer than a title is let to be, ".repeat(3),
     );
     records.extend(troubles.look(&mut live, at(9)));
-    let published: BTreeMap<u64, AlarmRecord> =
-        records.iter().map(|record| (record.seq, record.clone())).collect();
+    let kept =
+        |record: &AlarmRecord| Published { record: record.clone(), commit: Some(record.seq * 10), epoch: 1 };
+    let published: BTreeMap<u64, Published> =
+        records.iter().map(|record| (record.seq, kept(record))).collect();
     let mut replay = JudgeReplay { judge: judge(), published, unpublished: Vec::new() };
-    let rows = replay.own_troubles();
+    let mut rows = replay.commit(9, Vec::new());
+    assert!(rows.is_empty(), "none was told by then");
+    rows.extend(replay.commit(20, Vec::new()));
+    assert_eq!(replay.judge.seq(), 2);
+    rows.extend(replay.run_ended(35, 2));
     let again: Vec<AlarmRecord> = rows
         .into_iter()
-        .filter_map(|row| match row {
-            StoreMessage::Alarms(alarms) => Some(alarms),
+        .filter_map(|(commit, row)| match row {
+            StoreMessage::Alarms(alarms) => Some((commit, alarms)),
             _ => None,
         })
-        .flatten()
+        .flat_map(|(commit, alarms)| alarms.into_iter().map(move |alarm| (commit, alarm)))
+        .inspect(|(commit, alarm)| assert_eq!(*commit, (alarm.seq * 10).min(35)))
+        .map(|(_, alarm)| alarm)
         .collect();
     assert_eq!(again, records);
     assert_eq!(replay.judge.seq(), live.seq());
     assert_eq!(replay.judge.open_alarms(), live.open_alarms());
-    assert!(replay.own_troubles().is_empty() && replay.unpublished.is_empty());
+    assert!(replay.run_ended(99, 2).is_empty() && replay.unpublished.is_empty());
 }

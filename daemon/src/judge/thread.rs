@@ -70,6 +70,8 @@ pub struct JudgeThread {
     pub service: Arc<ServiceManager>,
     /// ebbd's own troubles, looked at with each marker.
     pub troubles: Troubles,
+    /// What is sent to the store now goes with this commit.
+    pub commit: u64,
 }
 
 /// Starts the judge. It ends, and gives itself back, at [`JudgeMessage::Stop`].
@@ -89,8 +91,10 @@ impl JudgeThread {
             match message {
                 JudgeMessage::Input(input) => self.input(input),
                 JudgeMessage::Marker { epoch, commit } => {
+                    self.commit = commit;
                     self.look_at_troubles();
                     self.to_store(StoreMessage::Through(commit));
+                    self.commit = commit + 1;
                     self.view.epoch_passed(epoch);
                     self.service.epoch_passed();
                 }
@@ -115,7 +119,7 @@ impl JudgeThread {
     /// Sends records out and to the store.
     pub(crate) fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
-            self.publisher.records(&mut records);
+            self.publisher.records(&mut records, self.commit);
             self.view.told(&self.judge, records.len());
             self.to_store(StoreMessage::Alarms(records));
         }

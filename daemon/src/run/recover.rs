@@ -20,7 +20,7 @@ use super::{StartError, trying};
 use crate::commit::{Checkpoint, CheckpointError, KeptConversation};
 use crate::config::Config;
 use crate::journal::{self, Frame, FrameKind};
-use crate::judge::{JudgeInput, JudgeReplay};
+use crate::judge::{JudgeInput, JudgeReplay, Published};
 use crate::service::ServiceManager;
 use crate::source::{FileBook, FileNote, MOST_IDS, Position, Read, ReadBook, Sender, Senders, Spoken};
 use crate::store::{Batch, Pending, Roll, RollState, StoreMessage};
@@ -79,7 +79,7 @@ impl Recovered {
 pub(super) struct Looked {
     /// The configuration that commits were made under; none if there are none to be told again.
     pub(super) config: Option<String>,
-    published: BTreeMap<u64, AlarmRecord>,
+    published: BTreeMap<u64, Published>,
     marks: Vec<Mark>,
 }
 
@@ -95,8 +95,10 @@ pub(super) fn look(left: &journal::Recovered) -> Result<Looked, StartError> {
         for frame in bytes.frames() {
             match frame.kind {
                 FrameKind::Alarm => {
-                    let record: Option<AlarmRecord> = parsed(frame.body);
-                    looked.published.extend(record.map(|record| (record.seq, record)));
+                    // Later ones are copies, which may say less.
+                    if let Some(published) = Published::read(frame.body, frame.epoch) {
+                        looked.published.entry(published.record.seq).or_insert(published);
+                    }
                 }
                 FrameKind::Mark => looked.marks.extend(parsed::<Mark>(frame.body)),
                 FrameKind::Commit => looked.config = Some(segment.config.clone()),
@@ -196,6 +198,7 @@ impl<'a> Replay<'a> {
             FrameKind::Senders => self.spoken = parsed(frame.body).unwrap_or_default(),
             FrameKind::Files => self.notes = parsed(frame.body).unwrap_or_default(),
             FrameKind::Commit => self.commit(frame.body),
+            FrameKind::Boot => self.run_ended(frame.epoch),
             FrameKind::Rolling => self.rolling(frame.body),
             FrameKind::Rolled => self.rolled(frame.body),
             _ => {}
@@ -269,10 +272,15 @@ impl<'a> Replay<'a> {
             self.files.closed(conn);
             self.senders.closed(conn);
         }
-        for input in JudgeInput::of(&mut stepped, now) {
-            self.rows.extend(judge.tell(input).into_iter().map(|rows| (commit, rows)));
-        }
+        self.rows.extend(judge.commit(commit, JudgeInput::of(&mut stepped, now)));
         Ok(())
+    }
+
+    /// Whatever follows is of the run `epoch`.
+    fn run_ended(&mut self, epoch: u64) {
+        if let Some(judge) = &mut self.begun {
+            self.rows.extend(judge.run_ended(self.aggregator.commit(), epoch));
+        }
     }
 
     fn rolling(&mut self, body: &[u8]) {
@@ -293,8 +301,8 @@ impl<'a> Replay<'a> {
 
     fn finish(mut self, ended_in_order: bool) -> Recovered {
         let commit = self.aggregator.commit();
+        self.run_ended(u64::MAX);
         if let Some(judge) = &mut self.begun {
-            self.rows.extend(judge.own_troubles().into_iter().map(|rows| (commit, rows)));
             self.looked.marks.iter().for_each(|mark| judge.judge.mark(mark.clone()));
         }
         let backlog = self.backlog(commit);
@@ -313,7 +321,7 @@ impl<'a> Replay<'a> {
             ended_in_order,
             senders: self.senders.save(),
             kept: self.kept,
-            records: published.into_values().collect(),
+            records: published.into_values().map(|published| published.record).collect(),
             unpublished,
             backlog,
             rolls: self.rolls,

@@ -169,14 +169,15 @@ impl Stages<'_> {
         store: ToStore,
         troubles: Troubles,
     ) -> Result<JudgeStage, StartError> {
-        publisher.records(&mut std::mem::take(&mut state.unpublished));
+        let commit = state.aggregator.commit() + 1;
+        publisher.records(&mut std::mem::take(&mut state.unpublished), commit - 1);
         let now = self.clock.now();
         let told = match state.trouble.take() {
             Some(text) => judge.trouble("quarantine", &text, Severity::Page, now),
             None => judge.trouble_over("quarantine", now),
         };
         let mut told: Vec<AlarmRecord> = told.into_iter().collect();
-        publisher.records(&mut told);
+        publisher.records(&mut told, commit);
         let told_now = told.len();
         if !told.is_empty() {
             // The store has just been started.
@@ -193,6 +194,7 @@ impl Stages<'_> {
             view: Arc::clone(self.view) as Arc<dyn JudgeView>,
             service: Arc::clone(self.service),
             troubles,
+            commit,
         };
         let (messages, receiver) = bounded(JUDGE_QUEUE);
         let thread = trying("starting the judge", judge::spawn(thread, receiver))?;

@@ -70,7 +70,8 @@ impl Slots {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Option<Slots> {
+    /// Reads the bytes of such a file: `None` if they are not understood.
+    pub fn parse(bytes: &[u8]) -> Option<Slots> {
         let end = memchr::memchr(b'\n', bytes)? + 1;
         let head: Head =
             serde_json::from_slice(&bytes[..end]).ok().filter(|h: &Head| h.version == VERSION)?;

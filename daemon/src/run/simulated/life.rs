@@ -6,6 +6,7 @@
 //! In: a world. Out: a daemon that lives there. Must not know: what is right.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
@@ -19,7 +20,7 @@ use super::world::World;
 use crate::commit::{Checkpoint, CommitLog, Committer, Segments, SourceFeed, SourceFeeds, WaitingAcks};
 use crate::config::SourceConfig;
 use crate::journal::{self, FrameKind, Journal, want_inline};
-use crate::judge::{JudgeMessage, JudgeThread, Publisher};
+use crate::judge::{Ailment, JudgeMessage, JudgeThread, Publisher};
 use crate::lane::{LaneMessage, LaneQueue};
 use crate::service::ServiceManager;
 use crate::source::{EarlierRun, FileBook, ReadBook, ReadTallies, SimulatedSource, SourceTold};
@@ -56,6 +57,11 @@ struct Start<'a> {
     service: Arc<ServiceManager>,
 }
 
+/// A trouble of ebbd's own.
+fn ailment() -> Ailment {
+    Ailment { part: "it".to_owned(), text: "made up".to_owned(), severity: Severity::Page }
+}
+
 fn refused(error: impl std::fmt::Display) -> NotBegun {
     NotBegun::Disk(error.to_string())
 }
@@ -89,7 +95,9 @@ impl Start<'_> {
         let store = stages.store(&self.world.config, Arc::clone(&rolls));
         let backlog = std::mem::take(&mut state.backlog);
         let store = Writer::new(store, Arc::clone(&self.clock), journal.handle(), backlog);
-        let troubles = troubles::of_disk(journal.handle(), self.view.store_counters());
+        let mut troubles = troubles::of_disk(journal.handle(), self.view.store_counters());
+        let ails = Arc::clone(&self.world.ails);
+        troubles.watch("simulated", move || ails.load(Ordering::Relaxed).then(ailment).into_iter().collect());
         let publisher = Publisher::new(journal.handle(), self.world.sink(), &state.records);
         let judge = stages.judge(judge, publisher, state, to_store, troubles).map_err(refused)?;
         let mut reads = ReadBook::new(&self.world.config.sources);
@@ -166,19 +174,6 @@ impl Life {
         self.journal.handle().look();
         self.committer.tell();
         self.sources.iter_mut().for_each(SimulatedSource::turn);
-    }
-
-    /// The judge has a trouble of ebbd's own, or is over it.
-    pub(super) fn trouble(&self, is_over: bool) {
-        let now = self.clock.now();
-        let ask = Box::new(move |judge: &mut JudgeThread| {
-            let record = match is_over {
-                true => judge.judge.trouble_over("simulated", now),
-                false => judge.judge.trouble("simulated", "made up", Severity::Page, now),
-            };
-            judge.publish(record.into_iter().collect());
-        });
-        self.judge.messages.send(JudgeMessage::Request(ask)).expect("it lives");
     }
 
     /// Waits until the judge has done all that came, and sets its thread's time and mistake.

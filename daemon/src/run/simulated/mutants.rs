@@ -21,6 +21,7 @@ const MADE: &[(Mutant, Faults)] = &[
     (Mutant::FilesUnnoted, Faults::Kill),
     (Mutant::SpokenUnnoted, Faults::Kill),
     (Mutant::RolledAgain, Faults::Kill),
+    (Mutant::TroubleMisfiled, Faults::Kill),
 ];
 
 /// The first world that a mistake shows itself in.

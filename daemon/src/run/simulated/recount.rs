@@ -50,6 +50,34 @@ pub(super) fn check(disk: &FaultDisk, config: &Config, written: &Written, plain:
     Ok(())
 }
 
+/// Each record has one row, those that were `heard` of have theirs.
+pub(super) fn check_records(
+    disk: &FaultDisk,
+    data_dir: &Path,
+    heard: &BTreeMap<u64, String>,
+) -> Result<(), String> {
+    let mut stored: BTreeMap<u64, String> = BTreeMap::new();
+    for path in files(disk, &data_dir.join("alarms")) {
+        let reader = SerializedFileReader::new(read(disk, &path)?).map_err(|e| told(&path, &e))?;
+        for row in reader.get_row_iter(None).map_err(|e| told(&path, &e))? {
+            let row = row.map_err(|e| told(&path, &e))?;
+            let (mut seq, mut key) = (0, String::new());
+            for (name, field) in row.get_column_iter() {
+                match (name.as_str(), field) {
+                    ("seq", Field::Long(n)) => seq = *n as u64,
+                    ("key", Field::Str(text)) => key.clone_from(text),
+                    _ => {}
+                }
+            }
+            if let Some(other) = stored.insert(seq, key) {
+                return Err(format!("the record {seq} {other} has two rows"));
+            }
+        }
+    }
+    let lost = heard.iter().find(|(seq, key)| stored.get(*seq) != Some(*key));
+    lost.map_or(Ok(()), |(seq, key)| Err(format!("the record {seq} {key} has no row: {:?}", stored.get(seq))))
+}
+
 fn difference(counted: &Written, written: &Written) -> Option<String> {
     let empty = (0, 0);
     let mut keys = counted.keys().chain(written.keys());

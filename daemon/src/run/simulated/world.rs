@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ebbd_core::alarm::AlarmRecord;
@@ -55,6 +56,8 @@ pub(super) struct World {
     log: Log,
     written: Written,
     heard: Arc<Heard>,
+    /// Whether a trouble of ebbd's own is there.
+    pub(super) ails: Arc<AtomicBool>,
     pub(super) cuts: u64,
     pub(super) kills: u64,
     dir: tempfile::TempDir,
@@ -118,6 +121,7 @@ impl World {
             written: Written::default(),
             heard: Arc::new(Heard { disk: disk.clone(), records: Mutex::default() }),
             disk,
+            ails: Arc::default(),
             cuts: 0,
             kills: 0,
             dir,
@@ -146,7 +150,8 @@ impl World {
         self.disk.revive();
         self.last_life()?;
         make_mutant(None);
-        recount::check(&self.disk, &self.config, &self.written, self.shop.sent)
+        recount::check(&self.disk, &self.config, &self.written, self.shop.sent)?;
+        recount::check_records(&self.disk, &self.config.data_dir, &self.heard())
     }
 
     /// When and how the next life ends, and what fails before.
@@ -260,12 +265,16 @@ impl World {
             self.log.produce(&mut self.rng, now, &mut self.written);
         }
         if is_busy && self.rng.below(12) == 0 {
-            life.trouble(self.rng.below(2) == 0);
+            self.ails.store(self.rng.below(2) == 0, Ordering::Relaxed);
         }
         self.till.send(&mut self.rng, &mut life.sources[0])?;
         self.shop.send(&mut self.rng, now, &mut life.sources[1], is_busy);
         life.turn(self.passing);
         self.till.hear()
+    }
+
+    fn heard(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.heard.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the oracle says of what a start found.
@@ -280,7 +289,7 @@ impl World {
         if let Some(trouble) = state.trouble.as_ref().filter(|_| self.faults != Faults::Disk) {
             return Err(trouble.clone());
         }
-        let heard = self.heard.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = self.heard();
         let found = |seq: &u64, key: &String| {
             state.records.iter().any(|record| record.seq == *seq && record.key == *key)
         };
