@@ -57,8 +57,9 @@ The tests' own test: each mistake is compiled in for tests only, and a run of th
 - Plain senders (no greeting) and UDP lose what the kernel held when the daemon was killed: a bound is told, not a number.
 - After a power cut, what plain senders lost is not known exactly; the tally does not outlive the machine.
 - Copy-truncate loses what was written between the last look and the cut.
-- While the journal cannot be written, commits are in memory alone. When it can be again, rows that are in no file
-  yet are written at once, but a crash between the first new segment and the end of that roll loses them.
+- While the journal cannot be written, commits are in memory alone: nothing of them is acknowledged or noted as read,
+  so files and acknowledged senders lose nothing by a crash then. The segment that heals it begins with all of them, up
+  to 64 MiB; of more (`ebbd_journal_given_up_commits`) a crash before the next roll is through loses the rows.
 - Records are sent at least once: after a crash one may come again under its number.
 - A disk that lies about a sync, or loses what it had synced, is beyond any of this.
 """

@@ -5,6 +5,7 @@
 //! minutes, ledgers, marks to the judge. Must not know: sockets, verdicts, files.
 
 mod acks;
+mod bridge;
 mod checkpoint;
 mod cut;
 mod feeds;
@@ -14,6 +15,7 @@ mod segments;
 mod thread;
 
 pub use acks::WaitingAcks;
+pub use bridge::Bridge;
 pub use checkpoint::{Checkpoint, CheckpointError, KeptConversation};
 pub use cut::Lanes;
 pub use feeds::{Comings, SourceFeed, SourceFeeds};

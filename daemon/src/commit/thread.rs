@@ -12,12 +12,13 @@ use ebbd_core::aggregate::{self, Aggregator, Crash, Delta, Order, Sample, Step, 
 use ebbd_core::model::{ConnId, Ledger, MICROS_PER_SECOND, SealedMinute, SourceId, TimeUs};
 
 use super::acks::WaitingAcks;
+use super::bridge::Bridge;
 use super::checkpoint::Checkpoint;
 use super::cut::Lanes;
 use super::feeds::SourceFeeds;
 use super::rejects::{RejectLog, Rejected};
 use super::segments::Segments;
-use crate::journal::{FrameKind, JournalError, JournalHandle, NewFrame, Sync};
+use crate::journal::{Beginning, FrameKind, JournalError, JournalHandle, NewFrame, Sync};
 use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
 use crate::source::{FileBook, ReadBook, Spoken};
@@ -85,8 +86,10 @@ pub struct CommitLog {
     pub spoken: Vec<Spoken>,
     /// Somebody waits for the next commit.
     pub is_hurried: bool,
-    /// Commits are missing in the journal: the next segment begins with what they did.
+    /// Commits are missing in the journal: the next segment begins with them.
     pub has_gap: bool,
+    /// Commits that may be missing in it.
+    pub bridge: Bridge,
     /// The frame that says who writes; a segment's beginning ends with it.
     pub boot: NewFrame,
 }
@@ -273,7 +276,9 @@ impl Committer {
             (_, 0) => Sync::No,
             _ => Sync::Soon,
         };
-        let lsn = self.log.journal.append(frames, sync);
+        let lsn = self.log.journal.append(frames.clone(), sync);
+        self.log.bridge.durable(self.log.journal.durable());
+        self.log.journal.gave_up(self.log.bridge.add(lsn.as_ref().ok().copied(), frames));
         self.log.has_gap |= lsn.is_err();
         if let (Ok(lsn), true) = (&lsn, is_hurried) {
             self.log.acks.hurry(*lsn);
@@ -343,7 +348,7 @@ impl Committer {
             Some(_) if !self.log.journal.wants_segment() => return,
             failing => failing.is_some() || self.log.has_gap,
         };
-        if is_fresh || self.log.segments.is_due() {
+        if is_fresh || self.log.segments.is_due() && self.log.bridge.is_whole() {
             let is_large = self.log.segments.is_large();
             self.begin_segment(is_fresh);
             if is_large {
@@ -355,24 +360,32 @@ impl Committer {
         }
     }
 
-    /// A fresh one needs nothing of those before it.
+    /// Begins a segment; a fresh one heals a failure. If that was too long to have all commits of it, nothing
+    /// before it counts, and rows that are in no file are in memory alone.
     fn begin_segment(&mut self, is_fresh: bool) {
         let begun = Instant::now();
         let commit = self.aggregator.commit();
-        let number = self.beginning().and_then(|frames| match self.log.journal.begin_segment(frames) {
+        let is_whole = self.log.bridge.is_whole();
+        let beginning = if is_whole { Beginning::GoesOn } else { Beginning::Alone };
+        let begin = |frames| self.log.journal.begin_segment(frames, beginning);
+        let number = self.beginning().and_then(|frames| match begin(frames) {
             Ok(number) => Some(number),
             Err(error) => {
                 tracing::error!("a new segment of the journal cannot be begun: {error}");
                 None
             }
         });
-        self.log.segments.tried(number, commit, begun.elapsed(), is_fresh);
-        if let Some(number) = number.filter(|_| is_fresh) {
+        self.log.segments.tried(number, commit, begun.elapsed(), !is_whole);
+        let Some(number) = number else { return };
+        self.log.bridge.clear();
+        if is_fresh {
             self.log.has_gap = false;
             self.log.acks.all_durable();
-            self.log.journal.release_before(number);
-            // It has everything but rows that are in no file.
             self.log.rolls.hurry();
+        }
+        if !is_whole {
+            tracing::error!("what came while the journal failed is safe once it is in files");
+            self.log.journal.release_before(number);
         }
     }
 
@@ -393,9 +406,21 @@ impl Committer {
             .with_senders(senders.0, senders.1)
             .with_reads(self.log.reads.save())
             .with_followed(self.log.files.followed());
+        frames.extend(self.bridging());
         frames.push((FrameKind::Checkpoint, checkpoint.to_json()));
         frames.push(self.log.boot.clone());
         Some(frames)
+    }
+
+    /// What earlier segments may lack: commits, and how far rolls have come.
+    fn bridging(&self) -> Vec<NewFrame> {
+        if !self.log.bridge.is_whole() || is_made(Mutant::BridgeEmpty) {
+            return Vec::new();
+        }
+        let done = self.log.rolls.state().done;
+        let rolled = (done.roll > 0).then(|| (FrameKind::Rolled, done.to_json()));
+        let boot = std::iter::once(self.log.boot.clone());
+        boot.chain(self.log.bridge.frames().cloned()).chain(rolled).collect()
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) struct Head {
     /// Where the segment before it ended; none for the first, and after a failure, when this one does
     /// not go on from another.
     pub(super) previous: Option<Previous>,
+    /// What it goes on from although writing there had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) bridges: Option<Bridged>,
     /// Numbers of kept segments that are known not to go on from the one before them.
     pub(super) breaks: Vec<u64>,
     /// The host that wrote it.
@@ -53,10 +56,23 @@ pub(super) struct Previous {
     crc: u32,
 }
 
+/// A segment in which writing failed, or the one before it: whatever may be missing in it is in this one again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bridged {
+    pub(super) number: u64,
+    /// So many of its frames are durable.
+    pub(super) frames: u64,
+}
+
 impl Previous {
     /// Segment `number` ended at `chain`.
     pub(super) fn new(number: u64, chain: Chain) -> Previous {
         Previous { number, frames: chain.seq, crc: chain.crc }
+    }
+
+    /// The same as a segment that nothing more was written to.
+    pub(super) fn bridged(self) -> Bridged {
+        Bridged { number: self.number, frames: self.frames }
     }
 }
 
@@ -85,10 +101,16 @@ impl Head {
             journal,
             nonce: drawn(),
             previous,
+            bridges: None,
             breaks: breaks.to_vec(),
             host: String::new(),
             config: String::new(),
         }
+    }
+
+    /// The same, having again what `bridged` may lack.
+    pub(super) fn bridging(self, bridges: Option<Bridged>) -> Head {
+        Head { bridges, ..self }
     }
 
     /// The same, signed by `about`.
@@ -109,6 +131,11 @@ impl Head {
             return Err(Unread::Newer(known.version));
         }
         serde_json::from_slice(body).map_err(|_| Unread::Damaged)
+    }
+
+    /// The segment that it goes on from, and how much of that it counts on.
+    pub(super) fn goes_on_from(&self) -> Option<Bridged> {
+        self.bridges.or(self.previous.map(Previous::bridged))
     }
 
     /// A note that the segment's first `durable_bytes` are durable.

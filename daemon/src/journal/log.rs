@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::frame::{Chain, FrameKind, MAX_BODY_BYTES};
-use super::head::{About, Head, Previous, drawn};
+use super::head::{About, Bridged, Head, Previous, drawn};
 use super::legacy::{self, remove_if_there};
 use super::recovery::Recovered;
 use super::reserve::Reserve;
@@ -19,6 +19,15 @@ use crate::sys::{Disk, DiskFile, Mutant, is_made};
 
 /// A frame to be written.
 pub type NewFrame = (FrameKind, Vec<u8>);
+
+/// How a new segment begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Whatever earlier segments may lack stands in front of its checkpoint: reading may begin in them.
+    GoesOn,
+    /// With its checkpoint, and nothing before it counts.
+    Alone,
+}
 
 /// The segments of a run.
 pub(super) struct SegmentLog {
@@ -35,6 +44,8 @@ pub(super) struct SegmentLog {
     breaks: Vec<u64>,
     /// What the next segment follows; none when it follows nothing.
     previous: Option<Previous>,
+    /// The last segment that is whole as far as it says, if nothing could be begun behind it.
+    bridged: Option<Bridged>,
     open: Option<Open>,
     reserve: Reserve,
 }
@@ -47,6 +58,7 @@ struct Open {
     buffer: Vec<u8>,
     written_bytes: u64,
     durable_bytes: u64,
+    durable_frames: u64,
     /// How much the last note in it says is durable.
     noted_bytes: u64,
 }
@@ -80,7 +92,7 @@ impl Open {
             synced = self.file.sync_data();
         }
         synced?;
-        self.durable_bytes = self.written_bytes;
+        (self.durable_bytes, self.durable_frames) = (self.written_bytes, self.chain.seq);
         Ok(())
     }
 }
@@ -101,6 +113,7 @@ impl SegmentLog {
             kept: recovered.has_legacy.then_some(0).into_iter().collect(),
             breaks: recovered.breaks.clone(),
             previous: None,
+            bridged: None,
             open: None,
             reserve: Reserve::of(Arc::clone(&disk), &dir),
             disk,
@@ -166,38 +179,39 @@ impl SegmentLog {
     }
 
     fn poison(&mut self) {
-        if self.open.take().is_some() {
+        if let Some(open) = self.open.take() {
             self.kept.push(self.number);
+            self.bridged = Some(Bridged { number: self.number, frames: open.durable_frames });
         }
         self.previous = None;
     }
 
     /// Begins a segment that holds `frames` at first: they have to hold everything that matters, because
-    /// after a failure nothing before it counts. When this returns it is durable under its name, and what
+    /// after a failure nothing before it may count. When this returns it is durable under its name, and what
     /// was taken up before is durable in the one that it follows. Gives its number.
     ///
     /// # Errors
     /// Whatever the disk says. If a segment was open and still is, it can still be written to.
-    pub(super) fn begin(&mut self, frames: &[NewFrame]) -> io::Result<u64> {
+    pub(super) fn begin(&mut self, frames: &[NewFrame], beginning: Beginning) -> io::Result<u64> {
         if self.open.is_some()
             && let Err(error) = self.finish_open()
         {
             // It is closed now, and what begins here doesn't need it.
             tracing::error!("the journal's segment {} cannot be finished: {error}", self.number);
         }
-        let staged = match self.stage(frames) {
-            Err(error) if is_full(&error) && self.reserve.spend() => self.stage(frames)?,
+        let staged = match self.stage(frames, beginning) {
+            Err(error) if is_full(&error) && self.reserve.spend() => self.stage(frames, beginning)?,
             staged => staged?,
         };
         let old = self.open.take().map(|_| self.number);
         self.kept.extend(old);
         self.number += 1;
+        self.bridged = self.previous.take().map(Previous::bridged).or(self.bridged);
         if let Err(error) = self.name() {
-            self.poison();
             self.kept.push(self.number);
             return Err(error);
         }
-        self.previous = None;
+        self.bridged = None;
         self.open = Some(staged);
         Ok(self.number)
     }
@@ -214,19 +228,23 @@ impl SegmentLog {
     }
 
     /// Writes the next segment under a name that recovery doesn't look at.
-    fn stage(&self, frames: &[NewFrame]) -> io::Result<Open> {
+    fn stage(&self, frames: &[NewFrame], beginning: Beginning) -> io::Result<Open> {
         if frames.iter().any(|(_, body)| body.len() > MAX_BODY_BYTES) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the state is too large for a frame"));
         }
         let staged = self.staged(self.number + 1);
         remove_if_there(self.disk.as_ref(), &staged)?;
-        let head = Head::new(self.number + 1, self.journal, self.previous, &self.breaks).by(&self.about);
+        let previous = self.previous.filter(|_| beginning == Beginning::GoesOn);
+        let bridged = self.bridged.filter(|_| beginning == Beginning::GoesOn && previous.is_none());
+        let head = Head::new(self.number + 1, self.journal, previous, &self.breaks);
+        let head = head.bridging(bridged).by(&self.about);
         let mut open = Open {
             file: self.disk.create(&staged)?,
             chain: Chain::default(),
             buffer: Vec::new(),
             written_bytes: 0,
             durable_bytes: 0,
+            durable_frames: 0,
             noted_bytes: 0,
             head,
         };

@@ -28,8 +28,8 @@ pub use frame::{Frame, FrameKind};
 pub use head::About;
 #[cfg(test)]
 pub(crate) use inline::{is_inline, want_inline};
-pub use log::NewFrame;
 use log::SegmentLog;
+pub use log::{Beginning, NewFrame};
 pub use recovery::{Link, RecoverError, Recovered, Segment, SegmentBytes, recover};
 use thread::Running;
 pub use thread::{JournalError, JournalHandle, Sync};
@@ -60,7 +60,7 @@ impl Journal {
         telemetry.journal.torn_bytes.add(recovered.torn_bytes);
         telemetry.journal.quarantined.add(recovered.damaged.len() as u64);
         let mut log = SegmentLog::after(disk, recovered, about)?;
-        let (first, failing) = match log.begin(frames) {
+        let (first, failing) = match log.begin(frames, Beginning::GoesOn) {
             Ok(number) => (number, None),
             Err(error) if log::is_full(&error) => (0, Some(error.to_string())),
             Err(error) => return Err(error),
@@ -85,7 +85,7 @@ impl Journal {
     /// Whatever the disk says.
     pub fn close(self, frames: &[NewFrame]) -> io::Result<()> {
         let mut log = self.running.stop()?;
-        let number = log.begin(frames)?;
+        let number = log.begin(frames, Beginning::Alone)?;
         log.release_before(number)?;
         log.for_the_older_release(frames)
     }

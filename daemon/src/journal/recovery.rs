@@ -205,7 +205,7 @@ impl Recovered {
         let known_breaks = found.last().map(|newest| newest.head.breaks.as_slice()).unwrap_or_default();
         for (at, segment) in found.iter().enumerate() {
             let before = at.checked_sub(1).map(|before| &found[before]);
-            let link = link(segment, before);
+            let link = link(segment, before.zip(self.segments.last().map(|before| before.link)));
             if link == Link::Broken {
                 self.breaks.push(segment.number);
                 if !known_breaks.contains(&segment.number) {
@@ -271,10 +271,18 @@ impl Recovered {
     }
 }
 
-fn link(segment: &Found, before: Option<&Found>) -> Link {
-    match (segment.head.previous, before) {
-        (None, _) | (_, None) => Link::Fresh,
-        (Some(previous), Some(before)) if previous == before.end() => Link::Follows,
+fn link(segment: &Found, before: Option<(&Found, Link)>) -> Link {
+    let Some((before, link_before)) = before else { return Link::Fresh };
+    match (segment.head.previous, segment.head.bridges) {
+        (None, None) => Link::Fresh,
+        (Some(previous), _) if previous == before.end() => Link::Follows,
+        (None, Some(bridged))
+            if before.number == bridged.number && bridged.frames <= before.survey.end.seq =>
+        {
+            Link::Follows
+        }
+        // An attempt in vain, as far as one could see then: it bridges the same, and this one all that it does.
+        (None, bridged) if before.head.goes_on_from() == bridged => link_before,
         _ => Link::Broken,
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::log::{NewFrame, SegmentLog};
+use super::log::{Beginning, NewFrame, SegmentLog};
 use crate::sys::instant;
 use crate::telemetry::{LatencyRecorder, Telemetry};
 
@@ -65,7 +65,7 @@ pub enum JournalError {
 
 pub(super) enum Request {
     Append { lsn: u64, frames: Vec<NewFrame>, sync: Sync, bytes: u64 },
-    Begin { lsn: u64, frames: Vec<NewFrame>, answer: Sender<Result<u64, JournalError>> },
+    Begin { lsn: u64, frames: Vec<NewFrame>, beginning: Beginning, answer: Sender<Result<u64, JournalError>> },
     Release(u64),
     Stop,
 }
@@ -165,14 +165,14 @@ impl JournalHandle {
     }
 
     /// Begins a new segment with `frames` and waits until it is durable; gives its number. They have to
-    /// hold everything that was ever appended and matters: after a failure nothing else remains, and
-    /// older segments may be released behind it.
+    /// hold everything that was ever appended and matters: older segments may be released behind it. If it
+    /// `GoesOn`, whatever was appended and is not durable stands in front of the checkpoint.
     ///
     /// # Errors
     /// The disk refused. If the journal was not failing, it goes on with the segment it had.
-    pub fn begin_segment(&self, frames: Vec<NewFrame>) -> Result<u64, JournalError> {
+    pub fn begin_segment(&self, frames: Vec<NewFrame>, beginning: Beginning) -> Result<u64, JournalError> {
         let (answer, answered) = bounded(1);
-        self.send(|lsn| Request::Begin { lsn, frames, answer })?;
+        self.send(|lsn| Request::Begin { lsn, frames, beginning, answer })?;
         answered.recv().unwrap_or_else(|_| Err(ended()))
     }
 
@@ -188,6 +188,11 @@ impl JournalHandle {
         }
         // Without the thread nobody does anything; the next start does.
         let _ = self.requests.send(request);
+    }
+
+    /// So many commits are in no segment any more, and in none to come.
+    pub fn gave_up(&self, commits: u64) {
+        self.shared.telemetry.journal.given_up.add(commits);
     }
 
     /// Why the journal fails at present; none if it doesn't.
@@ -363,9 +368,9 @@ impl Writer {
                     self.take(lsn, &frames, sync);
                     self.shared.change(|progress| progress.queued_bytes -= size);
                 }
-                Request::Begin { lsn, frames, answer } => {
+                Request::Begin { lsn, frames, beginning, answer } => {
                     // Whoever asked may have stopped waiting.
-                    let _ = answer.send(self.begin(lsn, &frames));
+                    let _ = answer.send(self.begin(lsn, &frames, beginning));
                 }
                 Request::Release(number) => self.release(number),
                 Request::Stop => return true,
@@ -409,10 +414,10 @@ impl Writer {
         self.show();
     }
 
-    fn begin(&mut self, lsn: u64, frames: &[NewFrame]) -> Result<u64, JournalError> {
+    fn begin(&mut self, lsn: u64, frames: &[NewFrame], beginning: Beginning) -> Result<u64, JournalError> {
         self.taken = lsn;
         self.tried = Some(instant());
-        let begun = self.log.begin(frames);
+        let begun = self.log.begin(frames, beginning);
         if begun.is_ok() || !self.log.is_open() {
             self.due = None;
         }

@@ -23,7 +23,7 @@ mod warm;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use ebbd_core::aggregate::Order;
@@ -33,7 +33,7 @@ pub use kept::Kept;
 pub use stages::judge_context;
 pub use view::{Pulse, View};
 
-use crate::commit::{Checkpoint, CommitLog, CommitRequest, Committer, Segments, WaitingAcks};
+use crate::commit::{Bridge, Checkpoint, CommitLog, CommitRequest, Committer, Segments, WaitingAcks};
 use crate::config::Config;
 use crate::journal::{self, FrameKind, Journal, RecoverError};
 use crate::judge::{JudgeMessage, JudgeThread, Publisher};
@@ -150,7 +150,7 @@ impl Daemon {
         let config = Arc::new(config);
         let Surroundings { clock, service } = surroundings;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let data_dir = config.data_dir.clone();
+        let (data_dir, begun) = (config.data_dir.clone(), Instant::now());
         trying(format!("data_dir {}", data_dir.display()), disk.make_dir(&data_dir))?;
         let lock = DataLock::take(&data_dir)?;
         trying("cleaning the stage", store::clean_stage(disk.as_ref(), &data_dir))?;
@@ -159,6 +159,7 @@ impl Daemon {
         let stages =
             stages::Stages { config: &config, clock: &clock, disk: &disk, view: &view, service: &service };
         let mut state = stages.recovered(&left)?;
+        view.recovered_in(begun.elapsed());
         let outlets = Outlets::kept_or_bound(kept.outlets.take(), &config, &view, inherited, &state)?;
         kept.reunite(&mut state, &config, &service);
         let mut judge = state.judge.take().unwrap_or_else(|| stages.taught_judge());
@@ -186,6 +187,7 @@ impl Daemon {
             spoken: Vec::new(),
             is_hurried: false,
             has_gap: false,
+            bridge: Bridge::default(),
             boot,
         };
         let around = stages::Around { inherited, sources: kept.sources, requests: outlets.requests() };

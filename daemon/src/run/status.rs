@@ -28,6 +28,7 @@ impl View {
             state: if telemetry.daemon.ready.get() == 1 { "ready" } else { "recovering" }.to_owned(),
             now: self.now().to_rfc3339(),
             uptime_s: telemetry.started.elapsed().as_secs(),
+            recovery_s: telemetry.journal.recovery.get(),
             streams: self.config.streams.iter().map(|spec| self.stream_status(spec, &seen)).collect(),
             sources: self.config.sources.iter().map(|source| self.source_status(source, &seen)).collect(),
             senders: self.senders_status(),

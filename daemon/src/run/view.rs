@@ -162,6 +162,11 @@ impl View {
         *self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The start took so long to find out where the run before was.
+    pub(super) fn recovered_in(&self, time: std::time::Duration) {
+        self.telemetry.journal.recovery.set(time.as_secs_f64());
+    }
+
     pub(super) fn learnt(&self, learnt: Learnt) {
         *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = learnt;
     }

@@ -30,6 +30,8 @@ pub enum Mutant {
     SpokenUnnoted,
     /// A recovery tells rows again that are in files.
     RolledAgain,
+    /// A segment that heals a failure lacks what the failed one may lack.
+    BridgeEmpty,
     /// A recovery puts what ebbd told of itself among the rows of another commit.
     TroubleMisfiled,
 }

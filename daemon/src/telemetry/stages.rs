@@ -178,10 +178,14 @@ figures! {
         degraded: Gauge = "ebbd_journal_degraded",
         /// Frames that came while it could not be written; the next segment begins with what they held.
         lost_frames: Counter = "ebbd_journal_lost_frames",
+        /// Commits that came while it could not be written and were too many to be written later.
+        given_up: Counter = "ebbd_journal_given_up_commits",
         /// Requests turned away because too many were waiting.
         refused: Counter = "ebbd_journal_refused_requests",
         /// Bytes of unfinished writes that the start found at the end.
         torn_bytes: Counter = "ebbd_journal_torn_bytes",
+        /// How long the last start took to read it and to tell again what it had, in seconds.
+        recovery: Ratio = "ebbd_journal_recovery_seconds",
         /// Damaged segments that the start set aside.
         quarantined: Counter = "ebbd_journal_quarantined_segments",
     }

@@ -35,6 +35,8 @@ report! {
         pub now: String,
         /// Seconds of real time since the start.
         pub uptime_s: u64,
+        /// Seconds that the start took to read the journal and to tell again what it had.
+        pub recovery_s: f64,
         /// One per declared stream.
         pub streams: Vec<StreamStatus>,
         /// One per declared source.

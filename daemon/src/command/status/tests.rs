@@ -75,7 +75,7 @@ fn report() -> StatusReport {
         budget: BudgetStatus { per_week: 1.0, achieved_per_week: None },
         alarms: vec![alarm],
         subscribers: 2,
-        ..StatusReport::default()
+        ..StatusReport { recovery_s: 0.41, ..StatusReport::default() }
     }
 }
 
@@ -98,7 +98,8 @@ fn the_streams_come_first_and_all_fits_80_columns() {
     learning  orders: 12 of 88 slices still learning (3 d 4 h of 8 d seen)
     budget    1 false alarm a week allowed, the achieved rate is not known yet
     alarms    page 47 firing: US / one-click: orders -98 % since 13:03 UTC
-    daemon    ebbd 0.1.0 on web-01   ready   up 3 h 12 min   2 watch the alarms
+    daemon    ebbd 0.1.0 on web-01   ready   up 3 h 12 min   recovered in 410 ms
+              2 watch the alarms
     ");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }

@@ -188,6 +188,7 @@ fn daemon(report: &StatusReport) -> Vec<String> {
         format!("ebbd {} on {}", report.version, report.host),
         report.state.clone(),
         format!("up {up}"),
+        format!("recovered in {}", millis(report.recovery_s * 1e3)),
         watching,
     ]
 }

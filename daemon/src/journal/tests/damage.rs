@@ -33,7 +33,9 @@ impl Dir {
         for number in 1..=3 {
             if number > 1 {
                 let state = format!("c{number}");
-                handle.begin_segment(vec![frame(FrameKind::Checkpoint, &state)]).expect("begun");
+                handle
+                    .begin_segment(vec![frame(FrameKind::Checkpoint, &state)], Beginning::GoesOn)
+                    .expect("begun");
             }
             for letter in ["a", "b"] {
                 let body = format!("{letter}{number}");

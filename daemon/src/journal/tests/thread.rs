@@ -57,7 +57,7 @@ fn a_failure_is_told_and_one_fresh_segment_heals_it() {
     assert!(handle.failing().is_some() && handle.wants_segment() && handle.durable() == first);
     assert!(handle.append(item("not taken"), Sync::Now).is_err());
     let state = vec![frame(FrameKind::Checkpoint, "first failed")];
-    let number = handle.begin_segment(state).expect("healed");
+    let number = handle.begin_segment(state, Beginning::Alone).expect("healed");
     handle.release_before(number);
     assert!(handle.failing().is_none() && handle.durable() > failed);
     assert!(handle.wait(failed, LONG).is_err(), "as such it went down");
@@ -71,6 +71,42 @@ fn a_failure_is_told_and_one_fresh_segment_heals_it() {
 }
 
 #[test]
+fn a_segment_that_heals_goes_on_where_the_failed_one_was_durable() {
+    for is_cut in [false, true] {
+        let disk = FaultDisk::new();
+        // Too small for a reserve, as above.
+        disk.set_capacity(50 << 20);
+        let journal = begun(&disk);
+        let handle = journal.handle();
+        let first = handle.append(item("first"), Sync::Now).expect("appended");
+        handle.wait(first, LONG).expect("durable");
+        disk.fail_at(disk.calls() + 2, Fault::Broken);
+        let failed = handle.append(item("failed"), Sync::Now).expect("handed over");
+        assert!(handle.wait(failed, LONG).is_err());
+        let frames = ["failed", "not taken"].map(|text| frame(FrameKind::Commit, text));
+        let frames = frames.into_iter().chain([frame(FrameKind::Checkpoint, "first failed not taken")]);
+        handle.begin_segment(frames.collect(), Beginning::GoesOn).expect("healed");
+        drop(journal);
+        if is_cut {
+            disk.crash(&mut |_| 0);
+        }
+        let left = recovered(&on(&disk), Path::new(DIR));
+        let links: Vec<Link> = left.segments.iter().map(|segment| segment.link).collect();
+        assert_eq!(links, [Link::Fresh, Link::Follows]);
+        assert!(left.damaged.is_empty() && left.broken.is_empty());
+        let mut texts = texts(&left);
+        // The one that failed may be there, too, if nothing but the sync did.
+        texts.dedup();
+        assert_eq!(texts, ["c", "first", "failed", "not taken", "first failed not taken"]);
+        // Once nobody needs the failed one any more, it begins with its own state.
+        let oldest = disk.list(Path::new(DIR)).expect("listed").into_iter().next().expect("there");
+        disk.unlink(&oldest).expect("removed");
+        let left = recovered(&on(&disk), Path::new(DIR));
+        assert_eq!(left.segments[0].link, Link::Fresh);
+    }
+}
+
+#[test]
 fn on_a_full_disk_the_reserve_makes_room_and_a_start_goes_on_failing() {
     let disk = FaultDisk::new();
     let dir = Path::new(DIR);
@@ -79,23 +115,23 @@ fn on_a_full_disk_the_reserve_makes_room_and_a_start_goes_on_failing() {
     let mut log =
         SegmentLog::after(on(&disk), &recovered(&on(&disk), dir), About::default()).expect("opened");
     let state = [frame(FrameKind::Checkpoint, &"x".repeat(1 << 20))];
-    log.begin(&state).expect("begun");
+    log.begin(&state, Beginning::Alone).expect("begun");
     log.refill_reserve();
     let reserve = dir.join("reserve");
     assert!(disk.list(dir).expect("listed").contains(&reserve));
     disk.set_capacity(0);
     log.take(&item("no room"));
-    assert!(log.write().is_err() && log.begin(&state).is_err());
+    assert!(log.write().is_err() && log.begin(&state, Beginning::Alone).is_err());
     assert!(!disk.list(dir).expect("listed").contains(&reserve), "it was worth a try");
     disk.set_capacity(3 << 20);
-    log.begin(&state).expect("room again");
+    log.begin(&state, Beginning::Alone).expect("room again");
     drop(log);
     disk.set_capacity(0);
     let left = recovered(&on(&disk), dir);
     let journal = Journal::begin(on(&disk), &left, About::default(), &state, telemetry()).expect("it starts");
     assert!(journal.handle().failing().is_some());
     disk.set_capacity(512 << 20);
-    journal.handle().begin_segment(state.to_vec()).expect("healed");
+    journal.handle().begin_segment(state.to_vec(), Beginning::Alone).expect("healed");
     assert!(journal.handle().append(item("on"), Sync::Now).is_ok());
     journal.close(&state).expect("closed");
 }

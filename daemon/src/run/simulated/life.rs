@@ -17,7 +17,9 @@ use super::super::recover::Recovered;
 use super::super::stages::{JudgeStage, Stages};
 use super::super::{View, troubles};
 use super::world::World;
-use crate::commit::{Checkpoint, CommitLog, Committer, Segments, SourceFeed, SourceFeeds, WaitingAcks};
+use crate::commit::{
+    Bridge, Checkpoint, CommitLog, Committer, Segments, SourceFeed, SourceFeeds, WaitingAcks,
+};
 use crate::config::SourceConfig;
 use crate::journal::{self, FrameKind, Journal, want_inline};
 use crate::judge::{Ailment, JudgeMessage, JudgeThread, Publisher};
@@ -112,6 +114,7 @@ impl Start<'_> {
             spoken: Vec::new(),
             is_hurried: false,
             has_gap: false,
+            bridge: Bridge::default(),
             boot,
         };
         Ok(Behind { journal, rolls, store, from_judge, judge, log })

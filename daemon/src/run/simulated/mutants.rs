@@ -22,6 +22,7 @@ const MADE: &[(Mutant, Faults)] = &[
     (Mutant::SpokenUnnoted, Faults::Kill),
     (Mutant::RolledAgain, Faults::Kill),
     (Mutant::TroubleMisfiled, Faults::Kill),
+    (Mutant::BridgeEmpty, Faults::Disk),
 ];
 
 /// The first world that a mistake shows itself in.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::model::{Rng, SplitMix64, TimeUs};
 
-use super::super::recover::Recovered;
+use super::super::recover::{Recovered, again};
 use super::life::{Life, NotBegun};
 use super::recount;
 use super::senders::{Acked, Log, Plain, Written};
@@ -38,7 +38,7 @@ pub(super) enum Faults {
     Kill,
     /// Power cuts and kills: what was not synced goes by chance.
     PowerCut,
-    /// Calls fail; when the disk has been well for a while, kills and power cuts come.
+    /// Calls fail, then kills and power cuts come, whether the disk was well by then or not.
     Disk,
 }
 
@@ -148,6 +148,7 @@ impl World {
             self.end();
         }
         self.disk.revive();
+        self.disk.heal();
         self.last_life()?;
         make_mutant(None);
         recount::check(&self.disk, &self.config, &self.written, self.shop.sent)?;
@@ -178,10 +179,12 @@ impl World {
                 break;
             }
         }
-        if self.faults == Faults::Disk {
+        // What fails may go on failing until the end, unless it ends in order.
+        let is_well = self.faults != Faults::Disk || self.rng.below(2) == 0;
+        if self.faults == Faults::Disk && is_well {
             self.heal(&mut life)?;
         }
-        let in_order = !self.disk.is_dead() && self.rng.below(3) == 0;
+        let in_order = is_well && !self.disk.is_dead() && self.rng.below(3) == 0;
         self.let_go();
         if in_order {
             // Power may go while it stops.
@@ -288,6 +291,10 @@ impl World {
         }
         if let Some(trouble) = state.trouble.as_ref().filter(|_| self.faults != Faults::Disk) {
             return Err(trouble.clone());
+        }
+        let is_told_again = self.faults != Faults::Disk && self.mutant.is_none();
+        if let Some(what) = again::difference(left, &self.config).filter(|_| is_told_again) {
+            return Err(what);
         }
         let heard = self.heard();
         let found = |seq: &u64, key: &String| {

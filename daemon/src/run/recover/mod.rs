@@ -6,6 +6,9 @@
 //! A crash leaves commits behind the last state. They go through the same code as when they were made, under
 //! the configuration under which they were made.
 
+#[cfg(test)]
+pub(super) mod again;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -256,6 +259,11 @@ impl<'a> Replay<'a> {
         let Some(judge) = &mut self.begun else { return Ok(()) };
         let step = self.reader.read(body)?;
         let (commit, now) = (step.commit, step.now);
+        if commit <= self.aggregator.commit() {
+            // A segment that heals a failure has commits again that may be missing before it.
+            (self.notes, self.spoken) = (Vec::new(), Vec::new());
+            return Ok(());
+        }
         let closed: Vec<_> = step.closed.iter().map(|(_, conn, _)| *conn).collect();
         if step.orders.iter().any(|order| matches!(order, Order::Resumed(_))) {
             self.files.resumed(&self.aggregator);
@@ -294,7 +302,7 @@ impl<'a> Replay<'a> {
         if let Some(roll) = parsed::<Roll>(body) {
             self.rolls.assigned = self.rolls.assigned.max(roll.roll);
             self.rolls.done = roll;
-            self.rolling = None;
+            self.rolling = self.rolling.filter(|begun| begun.roll > roll.roll);
             self.rows.retain(|(commit, _)| *commit > roll.through || is_made(Mutant::RolledAgain));
         }
     }

@@ -1,0 +1,80 @@
+//! Whether what is told again comes to what was: each checkpoint that a recovery passes on its way was made from
+//! the live state, so the state told again up to there has to be equal to it.
+//!
+//! In: a journal that nothing is wrong with. Out: what differs, if anything does. Must not know: how either came
+//! to be.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::*;
+
+/// The first difference between a state told again and a checkpoint of that moment.
+pub(in crate::run) fn difference(left: &journal::Recovered, config: &Config) -> Option<String> {
+    let looked = look(left).ok()?;
+    let mut replay = Replay::new(config, looked);
+    // The state of a run's beginning counts what the run before had published beyond its last commit.
+    let mut passed: Option<Checkpoint> = None;
+    for segment in left.unbroken() {
+        let bytes = left.read(segment).ok()?;
+        for frame in bytes.frames() {
+            if frame.kind == FrameKind::Checkpoint && replay.begun.is_some() {
+                passed = Checkpoint::read(frame.body).ok();
+            }
+            replay.frame(frame, false).ok()?;
+            if frame.kind == FrameKind::Boot
+                && let Some(checkpoint) = passed.take()
+                && let Some(what) = replay.differs(checkpoint)
+            {
+                return Some(format!("segment {}: {what}", segment.number));
+            }
+        }
+    }
+    None
+}
+
+impl Replay<'_> {
+    fn differs(&mut self, checkpoint: Checkpoint) -> Option<String> {
+        let commit = self.aggregator.commit();
+        let judge = self.begun.as_ref()?.judge.save();
+        let files = self.files.positions(&self.aggregator);
+        let parts = [
+            ("counts", json(&self.aggregator.save()), json(&checkpoint.aggregate)),
+            ("verdicts and alarms", json(&judge), json(&checkpoint.judge)),
+            ("files", json(&files), json(&checkpoint.files)),
+            ("what was read", json(&self.reads.save()), json(&checkpoint.reads)),
+            ("senders", json(&reached(&self.senders.save())), json(&reached(&checkpoint.senders))),
+        ];
+        parts.into_iter().find(|(_, again, live)| again != live).map(|(what, again, live)| {
+            let (path, again, live) = first_difference(what.to_owned(), &again, &live);
+            format!("{path} told again up to commit {commit} is {again}, live it was {live}")
+        })
+    }
+}
+
+/// How far each sender has come. When it was last heard, and which of its numbers it was told, is known live alone.
+fn reached(senders: &[Sender]) -> Vec<(String, Value)> {
+    senders.iter().map(|sender| (sender.id.to_string(), json(&sender.reached))).collect()
+}
+
+fn json(part: &impl Serialize) -> Value {
+    serde_json::to_value(part).expect("the state holds nothing that JSON cannot say")
+}
+
+/// Where two values differ first, and how.
+fn first_difference(path: String, a: &Value, b: &Value) -> (String, String, String) {
+    let inside = match (a, b) {
+        (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
+            a.iter().map(|(key, a)| (key.clone(), a, &b[key])).find(|(_, a, b)| a != b)
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let all = a.iter().zip(b).enumerate();
+            all.map(|(at, (a, b))| (at.to_string(), a, b)).find(|(_, a, b)| a != b)
+        }
+        _ => None,
+    };
+    match inside {
+        Some((key, a, b)) => first_difference(format!("{path}.{key}"), a, b),
+        None => (path, a.to_string(), b.to_string()),
+    }
+}
