@@ -18,6 +18,7 @@ need() { command -v "$1" >/dev/null || packages="$packages $2"; }
 need python3 python3
 need systemd-analyze systemd
 need nc netcat-openbsd
+need strace strace
 need curl curl
 need chromium chromium
 if [ -n "$packages" ]; then

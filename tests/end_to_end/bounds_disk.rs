@@ -18,11 +18,11 @@ use super::wire::through_unix;
 const MARKS: u64 = 200;
 
 /// A small file system of one's own in place of a directory. It goes with it.
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 impl Mounted {
     /// None, with the reason told, where mounting is not allowed.
-    fn at(dir: &Path, options: &str) -> Option<Mounted> {
+    pub fn at(dir: &Path, options: &str) -> Option<Mounted> {
         std::fs::create_dir_all(dir).unwrap();
         let mut mount = Command::new("mount");
         let output = mount.args(["-t", "tmpfs", "-o", options, "ebbd-test"]).arg(dir).output();
@@ -34,14 +34,15 @@ impl Mounted {
     }
 
     /// Takes all the space there is.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = File::create(self.0.join("filler")).unwrap();
         let block = vec![7_u8; 1 << 16];
         while file.write_all(&block).is_ok() {}
         while file.write_all(&block[..512]).is_ok() {}
     }
 
-    fn free(&self) {
+    /// Gives it back.
+    pub fn free(&self) {
         std::fs::remove_file(self.0.join("filler")).unwrap();
     }
 }

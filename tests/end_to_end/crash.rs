@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ebbd_bench::WireFormat;
 use ebbd_core::model::{Rng, SplitMix64};
@@ -32,26 +32,36 @@ const LONG_LIFE: Duration = Duration::from_millis(5_200);
 const ROUND: Duration = Duration::from_millis(300);
 /// After that the daemon may still be at work on what it found at its start.
 const SLOW_START_MS: u64 = 60;
+/// One life in so many dies in the middle of a roll …
+const ROLL_LIVES: u64 = 5;
+/// … unless none comes within this time.
+const ROLL_COMES: Duration = Duration::from_millis(1_500);
+/// A roll takes about so long.
+const ROLL_MS: u64 = 12;
 
 /// A number from the environment.
 pub fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-fn place(till: &str) -> Place {
-    Place::new(
-        &(stream("orders")
-            + &stream("plain")
-            + &stream("acked")
-            + "[source.logs]\ntype = \"file\"\npath = \"@/orders.log\"\nstream = \"orders\"\n"
-            + &format!("[source.till]\n{till}\nstream = \"acked\"\n")
-            + "[source.shop]\ntype = \"unix\"\nlisten = \"@/events.sock\"\nstream = \"plain\"\n"
-            + "[parquet]\nroll = \"1s\"\n"),
-    )
+/// Three sources: a followed file, a plain sender, and an acknowledged one that comes by `till`.
+pub fn tables(till: &str) -> String {
+    stream("orders")
+        + &stream("plain")
+        + &stream("acked")
+        + "[source.logs]\ntype = \"file\"\npath = \"@/orders.log\"\nstream = \"orders\"\n"
+        + &format!("[source.till]\n{till}\nstream = \"acked\"\n")
+        + "[source.shop]\ntype = \"unix\"\nlisten = \"@/events.sock\"\nstream = \"plain\"\n"
+        + "[parquet]\nroll = \"1s\"\n"
+}
+
+/// A directory with that.
+pub fn place(till: &str) -> Place {
+    Place::new(&tables(till))
 }
 
 /// Appends `text` to a file in small pieces, some of them in the middle of a line, for about `time`.
-fn written_slowly(path: PathBuf, text: String, time: Duration) -> thread::JoinHandle<()> {
+pub fn written_slowly(path: PathBuf, text: String, time: Duration) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let pieces: Vec<&[u8]> = text.as_bytes().chunks(7_013).collect();
         let pause = time / u32::try_from(pieces.len()).unwrap();
@@ -63,7 +73,7 @@ fn written_slowly(path: PathBuf, text: String, time: Duration) -> thread::JoinHa
 }
 
 /// Sends plain lines as long as it is let; gives how many were taken by the kernel at most.
-fn sent_plainly(socket: PathBuf, lines: Vec<String>, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
+pub fn sent_plainly(socket: PathBuf, lines: Vec<String>, stop: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
     thread::spawn(move || {
         let sent = AtomicU64::new(0);
         let mut lines = lines.iter().cycle();
@@ -86,8 +96,10 @@ fn sent_plainly(socket: PathBuf, lines: Vec<String>, stop: Arc<AtomicBool>) -> t
 
 /// Where the acknowledged sender sends to.
 #[derive(Clone)]
-enum Till {
+pub enum Till {
+    /// A socket's path.
     Unix(PathBuf),
+    /// A port of this machine.
     Tcp(u16),
 }
 
@@ -134,11 +146,11 @@ fn sent_from_there(till: &Till, lines: &[String], pause: Duration) -> std::io::R
 }
 
 /// Sends lines as an acknowledged sender that goes on where the daemon says, until all of them are safe.
-fn sent_for_sure(till: Till, lines: Vec<String>, pause: Duration) -> thread::JoinHandle<()> {
+pub fn sent_for_sure(till: Till, lines: Vec<String>, pause: Duration) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        let begun = Instant::now();
+        let (begun, least) = (Instant::now(), pause * u32::try_from(lines.len()).unwrap());
         while !sent_from_there(&till, &lines, pause).unwrap_or(false) {
-            assert!(begun.elapsed() < 20 * PATIENCE, "it never gets done");
+            assert!(begun.elapsed() < 20 * PATIENCE + 4 * least, "it never gets done");
             thread::sleep(Duration::from_millis(5));
         }
     })
@@ -158,11 +170,33 @@ pub fn await_quiet(running: &Running) {
     }
 }
 
-fn assert_not_stuck(running: &Running) {
+/// Nothing went wrong that nobody is told of otherwise.
+pub fn assert_not_stuck(running: &Running) {
     let told = running.told();
     for bad in ["panicked", "is lost", "is damaged", "is missing"] {
         assert!(!told.contains(bad), "{told}");
     }
+}
+
+/// Files of a roll that have no name yet, and when they were last written.
+fn staged(place: &Place) -> Vec<(PathBuf, SystemTime)> {
+    let entries = std::fs::read_dir(place.data().join(".work")).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "parquet"));
+    files.filter_map(|file| Some((file.path(), file.metadata().ok()?.modified().ok()?))).collect()
+}
+
+/// Starts a daemon and kills it in the middle of a roll; whether there was one.
+fn dies_in_a_roll(place: &Place, medium: &mut dyn Medium, rng: &mut SplitMix64) -> bool {
+    let (left, begun) = (staged(place), Instant::now());
+    let running = place.spawn(std::process::Stdio::null());
+    let is_in_one = || staged(place).iter().any(|file| !left.contains(file));
+    while begun.elapsed() < ROLL_COMES && !is_in_one() {
+        thread::sleep(Duration::from_micros(50));
+    }
+    let came = begun.elapsed() < ROLL_COMES;
+    thread::sleep(Duration::from_micros(rng.below(ROLL_MS * 1000)));
+    medium.dies(running);
+    came
 }
 
 /// A daemon that dies again and again while everybody sends; what is counted in the end.
@@ -193,12 +227,17 @@ fn died(
     append(&place.path("till.ndjson"), till.concat().as_bytes());
     let to = port.map_or_else(|| Till::Unix(place.path("till.sock")), Till::Tcp);
     let till = sent_for_sure(to, till, time / u32::try_from(lines / 2).unwrap());
+    let mut in_rolls = 0;
     for round in 0..rounds {
         // One in five dies while it starts.
         if rng.below(5) == 0 {
             let starting = place.spawn(std::process::Stdio::null());
             thread::sleep(Duration::from_millis(rng.below(SLOW_START_MS)));
             medium.dies(starting);
+            continue;
+        }
+        if rng.below(ROLL_LIVES) == 0 {
+            in_rolls += u64::from(dies_in_a_roll(&place, medium.as_mut(), &mut rng));
             continue;
         }
         let running = place.start();
@@ -217,11 +256,13 @@ fn died(
     assert_not_stuck(&running);
     running.stop_in_order();
     recounted(&place, &log, lines as u64, sent, seed);
+    println!("{in_rolls} of {rounds} deaths were aimed at a roll");
     result(medium.name(), &format!("{seed}"), &rounds.to_string());
+    result(&format!("of these {} in rolls", medium.name()), &format!("{seed}"), &in_rolls.to_string());
 }
 
 /// What lies in the Parquet in the end is what was sent.
-fn recounted(place: &Place, log: &Path, lines: u64, sent: u64, seed: u64) {
+pub fn recounted(place: &Place, log: &Path, lines: u64, sent: u64, seed: u64) {
     let ledger = place.ledger();
     let figure = |source: &str, name: &str| {
         ledger.iter().find(|row| row["source"] == source).map_or(0, |row| row[name].as_u64().unwrap())
