@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The test command: installs what the tests need, then checks everything that has to hold before a
-# change lands. About half an hour on two cores from nothing, minutes when the build is warm.
+# change lands. About an hour on two cores from nothing, minutes when the build is warm.
 #
 #   tests/run.sh                 everything
 #   FUZZ_SECONDS=5 tests/run.sh  shorter fuzzing (default 60 s a target)
@@ -35,9 +35,6 @@ tail -n 3 "$log"
 step "tests"
 cargo test --profile ci --workspace
 
-step "docs/reliability.md: what the tests of reliability came to"
-.venv/bin/python tests/python/reliability.py
-
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --workspace --no-deps
 
@@ -46,5 +43,8 @@ tests/loom.sh
 
 step "fuzz: whatever parses, ${FUZZ_SECONDS:-60} s a target"
 tests/fuzz/run.sh "${FUZZ_SECONDS:-60}"
+
+step "docs/reliability.md: what the tests of reliability came to"
+.venv/bin/python tests/python/reliability.py
 
 step "all passed"
