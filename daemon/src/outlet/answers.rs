@@ -57,7 +57,8 @@ pub(super) fn point(point: &Point) -> Value {
         "expected": short(point.expected),
         "low": short(point.low),
         "high": short(point.high),
-        "completeness": (f64::from(point.completeness) * 1e4).round() / 1e4,
+        // Of counts alone nobody knows how much of them is there.
+        "completeness": point.verdict.map(|_| (f64::from(point.completeness) * 1e4).round() / 1e4),
         "verdict": point.verdict.map(|verdict| verdict.name()),
     })
 }

@@ -191,3 +191,101 @@ fn counted((minute, count): (Minute, i64)) -> Point {
         verdict: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ebbd_core::columns::{Footer, SliceRowRef, write_minutes, write_slices};
+    use ebbd_core::detect::{SliceVerdict, Verdict};
+    use ebbd_core::model::{SealedMinute, SliceId, StreamId};
+    use ebbd_core::simulate::{Shop, ShopSpec};
+
+    use super::*;
+    use crate::store::Place;
+    use crate::sys::RealDisk;
+
+    /// Midnight, UTC: what is read lies on both sides of it.
+    const MIDNIGHT: Minute = Minute(29_922_480);
+
+    fn verdict(observed: i64) -> SliceVerdict {
+        SliceVerdict {
+            slice: SliceId(0),
+            verdict: Verdict::Ok,
+            observed: Some(observed),
+            observed_max: None,
+            expected: Some(10.0),
+            low: Some(5.0),
+            high: Some(15.0),
+            completeness: 1.0,
+            evidence: 0.0,
+            threshold: 17.0,
+            onset: None,
+            since_onset: Default::default(),
+            deep: false,
+            recovering: false,
+            escalated: false,
+        }
+    }
+
+    /// Counts from 40 minutes before midnight to 40 after, but for one minute; verdicts of the last 20.
+    fn write(dir: &Path, spec: &StreamSpec) -> Vec<Arc<SealedMinute>> {
+        let place = Place::new(Arc::new(RealDisk), dir, "web-01");
+        let footer =
+            Footer { host: "web-01".into(), config: String::new(), sequence: 1, more: Default::default() };
+        let shop = Shop::new(ShopSpec::demo(1), spec);
+        let minutes = (-40..40).filter(|at| *at != -7).map(|at| MIDNIGHT.plus(at));
+        let sealed: Vec<Arc<SealedMinute>> =
+            minutes.map(|minute| Arc::new(shop.sealed(minute, StreamId(0), spec))).collect();
+        for day in sealed.chunk_by(|a, b| a.minute.start().utc_date() == b.minute.start().utc_date()) {
+            let published =
+                place.publish(Dataset::Minutes, "orders", day[0].minute.start(), "1", false, |file| {
+                    write_minutes(spec, day, &footer, file).map(drop)
+                });
+            published.expect("written");
+        }
+        let verdicts: Vec<SliceVerdict> =
+            sealed.iter().map(|sealed| verdict(sealed.watched_count())).collect();
+        let whole = Slice::default();
+        let judged = sealed.iter().zip(&verdicts).map(|(sealed, verdict)| SliceRowRef {
+            minute: sealed.minute,
+            slice: &whole,
+            verdict,
+            revision: 0,
+            judged_at: sealed.minute.end(),
+        });
+        let rows: Vec<SliceRowRef<'_>> = judged.filter(|row| row.minute >= MIDNIGHT.plus(20)).collect();
+        let published = place.publish(Dataset::Slices, "orders", MIDNIGHT.start(), "1", true, |file| {
+            write_slices(spec, &rows, &footer, file).map(drop)
+        });
+        published.expect("written");
+        sealed
+    }
+
+    #[test]
+    fn verdicts_and_before_them_counts_come_back_over_midnight() {
+        let (dir, spec) = (tempfile::tempdir().expect("a directory"), StreamSpec::example());
+        let sealed = write(dir.path(), &spec);
+        let wanted = MIDNIGHT.plus(-30)..MIDNIGHT.plus(30);
+        let points = read(dir.path(), &spec, &Slice::default(), wanted.clone()).expect("read");
+        let known: Vec<(Minute, Option<i64>)> =
+            points.iter().map(|point| (point.minute, point.observed)).collect();
+        let truth: Vec<(Minute, Option<i64>)> = (sealed.iter())
+            .filter(|sealed| wanted.contains(&sealed.minute))
+            .map(|sealed| (sealed.minute, Some(sealed.watched_count())))
+            .collect();
+        assert_eq!(known, truth);
+        let judged = |point: &&Point| point.verdict.is_some() && point.low == Some(5.0);
+        assert_eq!((points.len(), points.iter().filter(judged).count()), (59, 10));
+
+        let zero =
+            read(dir.path(), &spec, &Slice::of([("marketplace", "XX")]), wanted.clone()).expect("read");
+        assert!(zero.len() == 59 && zero.iter().all(|point| point.observed == Some(0)), "silent is zero");
+        let us = read(dir.path(), &spec, &Slice::of([("marketplace", "US")]), wanted.clone()).expect("read");
+        assert!(us.iter().zip(&points).all(|(part, whole)| part.observed < whole.observed));
+        let unknown = read(dir.path(), &spec, &Slice::of([("colour", "red")]), wanted).expect("read");
+        assert!(unknown.is_empty());
+        let empty = tempfile::tempdir().expect("a directory");
+        assert!(
+            read(empty.path(), &spec, &Slice::default(), MIDNIGHT..MIDNIGHT.next()).expect("read").is_empty()
+        );
+    }
+}

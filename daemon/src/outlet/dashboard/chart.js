@@ -8,6 +8,9 @@ const MARGIN = { top: 26, right: 10, bottom: 26, left: 46 };
 /** Below this a minute is shown as incomplete. */
 const WHOLE = 0.995;
 
+/** Whether a part of a minute's data is known to be missing. Of counts alone nobody knows. */
+const isPartial = (minute) => minute.observed !== null && minute.completeness !== null && minute.completeness < WHOLE;
+
 /** The charts on the page, by id: what the cursor needs to know of each. */
 const charts = new Map();
 /** Where the reader has put the cursor, by chart. */
@@ -125,7 +128,6 @@ function hatches(id) {
 /** Minutes without data, and those of which only a part came. */
 function missing(plot, known) {
   const isAbsent = (p) => p.observed === null;
-  const isPartial = (p) => p.observed !== null && p.completeness < WHOLE;
   const box = (from, to, name) => svg("rect", {
     x: plot.x(from).toFixed(1), width: Math.max(plot.x(to) - plot.x(from), 1).toFixed(1), y: MARGIN.top, height: plot.inner.height,
     fill: `url(#${name}-${plot.pattern})`, class: "missing",
@@ -196,7 +198,7 @@ function legend(plot) {
     has((m) => m.low !== null) && entry("band", "expected, 90 % band"),
     plot.lastWeek?.length > 0 && entry("week", "a week ago"),
     has((m) => m.verdict === "drop") && entry("loss", "missing in a drop"),
-    has((m) => m.observed !== null && m.completeness < WHOLE) && entry("partial", "data incomplete"),
+    has(isPartial) && entry("partial", "data incomplete"),
     absent && entry("absent", "no data (not zero)"));
 }
 
@@ -211,7 +213,7 @@ function said(minute) {
   if (minute.expected !== null) parts.push(`expected ${count(minute.expected)} (${count(minute.low)} to ${count(minute.high)})`);
   if (minute.expected !== null && minute.observed !== null) parts.push(against(minute.observed, minute.expected));
   if (minute.verdict) parts.push(VERDICTS[minute.verdict]?.word ?? minute.verdict);
-  if (minute.observed !== null && minute.completeness < 1) parts.push(`${percent(minute.completeness)} of the data`);
+  if (minute.observed !== null && minute.completeness !== null && minute.completeness < 1) parts.push(`${percent(minute.completeness)} of the data`);
   return parts.join(", ");
 }
 
@@ -240,17 +242,24 @@ function cursorAt(plot) {
 
 /** The same as a table, newest first, for those who cannot or would not look at a picture. */
 function table(plot) {
-  const rows = plot.minutes.toReversed().slice(0, 60);
   const cell = (text) => el("td", {}, text);
+  const rows = plot.minutes.flatMap((m, n) => {
+    if (plot.at[n] < plot.end - 60 * MINUTE) return [];
+    const hole = n > 0 && plot.at[n] - plot.at[n - 1] > MINUTE;
+    return [
+      hole && el("tr", {}, el("th", { scope: "row" }, `${clock(plot.at[n - 1] + MINUTE)} to ${clock(plot.at[n] - MINUTE)}`), el("td", { colspan: 5 }, "no data")),
+      el("tr", {},
+        el("th", { scope: "row" }, clock(m.minute)), cell(m.observed === null ? "no data" : count(m.observed)), cell(count(m.expected)),
+        cell(m.low === null ? "–" : `${count(m.low)} to ${count(m.high)}`), cell(m.completeness === null ? "–" : percent(m.completeness)),
+        cell(VERDICTS[m.verdict]?.word ?? "–")),
+    ].filter(Boolean);
+  }).toReversed();
   return el("details", { "data-key": `table-${plot.id}` },
     el("summary", { "data-key": `table-of-${plot.id}` }, "The last hour as a table"),
-    el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table of the last hour" }, el("table", { class: "figures" },
+    el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table of the last hour", "data-key": `rows-${plot.id}` }, el("table", { class: "figures" },
       el("caption", { class: "unseen" }, plot.title),
       el("thead", {}, el("tr", {}, ["minute", "observed", "expected", "band", "complete", "verdict"].map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map((m) => el("tr", {},
-        el("th", { scope: "row" }, clock(m.minute)), cell(m.observed === null ? "no data" : count(m.observed)), cell(count(m.expected)),
-        cell(m.low === null ? "–" : `${count(m.low)} to ${count(m.high)}`), cell(percent(m.completeness)),
-        cell(VERDICTS[m.verdict]?.word ?? "–")))))));
+      el("tbody", {}, rows))));
 }
 
 function move(id, at, announce) {

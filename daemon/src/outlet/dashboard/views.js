@@ -100,7 +100,7 @@ function streamCharts(state, stream) {
 function nowWords(slice) {
   const now = slice.observed === null ? "no data" : `${count(slice.observed)} a minute`;
   const expected = slice.expected === null ? "" : `, expected ${count(slice.expected)} (${count(slice.low)} to ${count(slice.high)})`;
-  return [el("b", {}, now), expected, ` at ${clock(slice.minute)}`, slice.completeness < 0.995 && slice.observed !== null && `, ${percent(slice.completeness)} of the data`];
+  return [el("b", {}, now), expected, ` at ${clock(slice.minute)}`, slice.completeness !== null && slice.completeness < 0.995 && slice.observed !== null && `, ${percent(slice.completeness)} of the data`];
 }
 
 function chartOf(state, stream, slice, title) {

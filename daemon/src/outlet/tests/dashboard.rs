@@ -72,6 +72,20 @@ fn slices_are_answered_with_their_verdicts_and_minutes() {
     assert_eq!(minutes[0]["minute"], Minute(1_040).start().to_rfc3339());
     assert_eq!((&minutes[0]["low"], &minutes[0]["verdict"]), (&Value::from(5.0), &Value::from("drop")));
     assert_eq!(one["to"], Minute(1_100).start().to_rfc3339());
+    // What memory lacks is asked of the past, and so is the week before.
+    let (_, more) = json(address, "/api/v1/slices?slice=&hours=3");
+    let minutes = more["minutes"].as_array().unwrap();
+    assert_eq!(
+        (minutes.len(), &minutes[0]["observed"], &minutes[0]["low"]),
+        (180, &920.into(), &Value::Null)
+    );
+    assert_eq!((&minutes[0]["completeness"], &minutes[179]["completeness"]), (&Value::Null, &1.0.into()));
+    let week_ago = more["last_week"].as_array().unwrap();
+    assert_eq!((week_ago.len(), &week_ago[0]["minute"]), (180, &minutes[0]["minute"]));
+    assert_eq!(week_ago[0]["observed"], 920 - 7 * 1_440);
+    let (_, early) = json(address, "/api/v1/slices?slice=&hours=1&until=1970-01-01T01:00:00Z");
+    assert_eq!(early["from"], "1970-01-01T00:00:00Z");
+    assert_eq!(early["minutes"][59]["observed"], 59);
     for (code, path) in
         [(404, "slice=marketplace%3DXX"), (404, "stream=none"), (400, "slice=US"), (400, "slice=&hours=99")]
     {
