@@ -1,5 +1,5 @@
 //! The operating system, as far as the standard library leaves it out: clock, disk, datagrams by the
-//! batch, kernel drop counters, peers, inherited sockets, wake-ups. `unsafe` is allowed here only.
+//! batch, kernel drop counters, peers, inherited sockets, connections that time out, wake-ups. `unsafe` is allowed here only.
 //!
 //! In: file descriptors and paths. Out: safe calls and the traits [`Clock`] and [`Disk`].
 //! Must not know: events, sources, configuration.
@@ -13,6 +13,7 @@ mod fault_disk;
 mod meminfo;
 mod mutant;
 mod passing;
+mod patient;
 mod pause;
 mod peer;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub(crate) use mutant::{Mutant, is_made};
 pub(crate) use passing::instant;
 #[cfg(test)]
 pub(crate) use passing::stop_time;
+pub use patient::{Patience, PatientStream};
 pub use pause::{Pause, PauseWatch};
 pub use peer::{Peer, peer_credentials, peer_groups};
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::super::tally::SourceCounters;
 use super::answer::{self, Failure, Style, json_response};
 use super::body::{self, Body, Room};
 use super::handover::{Counted, Intray};
-use super::listener::Patience;
+use super::listener::RequestPatience;
 use super::{query, token};
 use crate::config::Token;
 
@@ -66,7 +66,7 @@ pub(super) fn router(desk: Desk) -> Router {
 /// For all requests: their time begins, their answers are counted and say what this is.
 async fn count(
     State(desk): State<Desk>,
-    ConnectInfo(patience): ConnectInfo<Patience>,
+    ConnectInfo(patience): ConnectInfo<RequestPatience>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::super::feed::Feed;
 use super::Settings;
 use super::handover::Intray;
-use super::listener::{Limited, Patience};
+use super::listener::{Limited, RequestPatience};
 use super::routes::{self, Desk};
 
 /// Threads that read and answer.
@@ -78,7 +78,7 @@ impl Server {
 }
 
 async fn serve(listener: Limited, desk: Desk, mut stopping: watch::Receiver<bool>, name: Arc<str>) {
-    let service = routes::router(desk).into_make_service_with_connect_info::<Patience>();
+    let service = routes::router(desk).into_make_service_with_connect_info::<RequestPatience>();
     let stopped = async move {
         // Gone or true: it is over.
         let _ = stopping.wait_for(|stop| *stop).await;
