@@ -87,6 +87,18 @@ pub struct SealedMinute {
 }
 
 impl SealedMinute {
+    /// A minute as it is sealed, of which no rows were handed out before and no sender is named.
+    pub fn first(
+        stream: StreamId,
+        minute: Minute,
+        rows: SealedRows,
+        completeness: Completeness,
+        sealed_at: TimeUs,
+    ) -> SealedMinute {
+        let (earlier, sources) = (SealedRows::default(), Vec::new());
+        SealedMinute { stream, minute, revision: 0, rows, earlier, completeness, sources, sealed_at }
+    }
+
     /// All that is known of the minute at its seal: what the judge counts. A key may come twice.
     pub fn judged_rows(&self) -> impl Iterator<Item = RowView<'_>> {
         self.rows.iter().chain(&self.earlier)
@@ -95,6 +107,16 @@ impl SealedMinute {
     /// Events of the watched rows, those handed out earlier included.
     pub fn watched_count(&self) -> i64 {
         self.judged_rows().filter(|row| row.key.watched).map(|row| row.count).sum()
+    }
+}
+
+impl SealedRow {
+    /// Adds a row of the same key, for a judge, who looks at no sketches: they stay those of the first.
+    pub fn absorb(&mut self, more: &SealedRow) {
+        self.count = self.count.saturating_add(more.count);
+        for (sum, more) in self.sums.iter_mut().zip(&more.sums) {
+            *sum = Money(sum.0.saturating_add(more.0));
+        }
     }
 }
 
@@ -325,5 +347,30 @@ impl<'a> Sketches<'a> {
 impl PartialEq for Sketches<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_one_key_add_up_with_their_sums() {
+        let key = Arc::new(SeriesKey {
+            dimensions: Box::new([Arc::from("US")]),
+            currencies: Box::new([Arc::from("USD")]),
+            watched: true,
+        });
+        let row = |count: i64, amount: i64| SealedRow {
+            key: Arc::clone(&key),
+            count,
+            sums: Box::new([Money(amount)]),
+            sketches: Box::default(),
+        };
+        let mut sum = row(3, 5_997);
+        sum.absorb(&row(2, 4_000));
+        assert_eq!(sum, row(5, 9_997));
+        sum.absorb(&row(i64::MAX, i64::MAX));
+        assert_eq!(sum, row(i64::MAX, i64::MAX), "and never turn over");
     }
 }

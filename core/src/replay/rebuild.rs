@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::columns::{FileMinute, JudgedAt, LedgerRow, SourceRow};
 use crate::model::{
-    Completeness, Minute, MissingOrigin, Money, SealedMinute, SealedRow, SealedRows, SeriesKey, SourceMinute,
+    Completeness, Minute, MissingOrigin, SealedMinute, SealedRow, SealedRows, SeriesKey, SourceMinute,
     SourceState, StreamId, StreamSpec, TimeUs,
 };
 
@@ -88,7 +88,7 @@ impl Day {
         let rows = self.rows.entry(at).or_default();
         for row in minute.rows {
             match rows.get_mut(&row.key) {
-                Some(known) => absorb(known, &row),
+                Some(known) => known.absorb(&row),
                 None => drop(rows.insert(Arc::clone(&row.key), row)),
             }
         }
@@ -103,13 +103,6 @@ impl Day {
     /// Minutes of which there are rows or verdicts.
     fn minutes(&self) -> BTreeSet<Minute> {
         self.rows.keys().chain(self.judged.keys()).chain(self.sources.keys()).copied().collect()
-    }
-}
-
-fn absorb(known: &mut SealedRow, more: &SealedRow) {
-    known.count = known.count.saturating_add(more.count);
-    for (sum, more) in known.sums.iter_mut().zip(&more.sums) {
-        *sum = Money(sum.0.saturating_add(more.0));
     }
 }
 
@@ -233,16 +226,8 @@ impl Rebuild {
     ) -> Moment {
         self.ever_seen |= !rows.is_empty();
         let now = judged_at.unwrap_or(minute.end().plus_us(self.seal_us));
-        let sealed = SealedMinute {
-            stream: self.stream,
-            minute,
-            revision: 0,
-            rows,
-            earlier: SealedRows::default(),
-            completeness,
-            sources,
-            sealed_at: now,
-        };
+        let first = SealedMinute::first(self.stream, minute, rows, completeness, now);
+        let sealed = SealedMinute { sources, ..first };
         Moment { sealed, now, is_history: false }
     }
 }

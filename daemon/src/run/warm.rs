@@ -87,7 +87,7 @@ fn read_file(
         let known = minutes.entry(minute).or_default();
         for row in rows.into_iter().filter(|row| row.key.watched) {
             match known.get_mut(&row.key) {
-                Some(sum) => sum.count += row.count,
+                Some(sum) => sum.absorb(&row),
                 None => drop(known.insert(Arc::clone(&row.key), row)),
             }
         }
@@ -113,24 +113,18 @@ fn teach(
 ) {
     for (minute, rows) in minutes {
         while let Some(gap) = next.filter(|gap| *gap < minute) {
-            judge.learn(&sealed(stream, gap, SealedRows::default(), Completeness::absent()));
+            judge.learn(&SealedMinute::first(
+                stream,
+                gap,
+                SealedRows::default(),
+                Completeness::absent(),
+                gap.end(),
+            ));
             *next = Some(gap.next());
         }
-        judge.learn(&sealed(stream, minute, rows.into_values().collect(), Completeness::whole()));
+        let rows = rows.into_values().collect();
+        judge.learn(&SealedMinute::first(stream, minute, rows, Completeness::whole(), minute.end()));
         *next = Some(minute.next());
         learnt.minutes += 1;
-    }
-}
-
-fn sealed(stream: StreamId, minute: Minute, rows: SealedRows, completeness: Completeness) -> SealedMinute {
-    SealedMinute {
-        stream,
-        minute,
-        revision: 0,
-        rows,
-        earlier: SealedRows::default(),
-        completeness,
-        sources: Vec::new(),
-        sealed_at: minute.end(),
     }
 }

@@ -62,16 +62,10 @@ impl Seal {
     }
 
     fn minute(&mut self, minute: Minute, rows: &[TableRow]) -> SealedMinute {
-        SealedMinute {
-            stream: self.stream,
-            minute,
-            revision: 0,
-            rows: rows.iter().filter_map(|row| self.row(row)).collect(),
-            earlier: SealedRows::default(),
-            completeness: self.completeness(minute, rows),
-            sources: Vec::new(),
-            sealed_at: minute.end().plus_us(self.spec.seal_us),
-        }
+        let counted: SealedRows = rows.iter().filter_map(|row| self.row(row)).collect();
+        let (completeness, sealed_at) =
+            (self.completeness(minute, rows), minute.end().plus_us(self.spec.seal_us));
+        SealedMinute::first(self.stream, minute, counted, completeness, sealed_at)
     }
 
     fn row(&self, row: &TableRow) -> Option<SealedRow> {

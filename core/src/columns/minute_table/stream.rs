@@ -163,16 +163,8 @@ impl TableStream {
     }
 
     fn sealed(&self, minute: Minute, rows: SealedRows, completeness: Completeness) -> SealedMinute {
-        SealedMinute {
-            stream: self.stream,
-            minute,
-            revision: 0,
-            rows,
-            earlier: SealedRows::default(),
-            completeness,
-            sources: Vec::new(),
-            sealed_at: minute.end().plus_us(self.spec.seal_us),
-        }
+        let sealed_at = minute.end().plus_us(self.spec.seal_us);
+        SealedMinute::first(self.stream, minute, rows, completeness, sealed_at)
     }
 }
 
