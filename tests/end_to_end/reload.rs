@@ -131,6 +131,8 @@ fn a_reload_leaves_alone_what_it_does_not_change() {
     while !heard(&mut records).contains("\"heartbeat\"") {}
     let (_, metrics) = running.get("/metrics").unwrap();
     assert!(metrics.contains("ebbd_source_lines_total{source=\"returns\"} 1"), "{metrics}");
+    // One line was acknowledged before the reload and one after it: the figure goes on.
+    assert!(metrics.contains("ebbd_acked_lines_total 2"), "{metrics}");
     running.stop_in_order();
     assert_eq!(place.recount(&raw, &["orders"], &MONEY), 3_000);
 }

@@ -5,11 +5,14 @@
 //! revisions, marks, ledger and positions. So live counting and recovery go through the one
 //! [`Aggregator::apply`], in one order. Must not know: how steps are written down, when they are due.
 
+use std::collections::BTreeMap;
+
 use super::aggregator::{Aggregator, SourceTally};
 use super::delta::{Delta, RefusedLines, Sample};
 use super::step_bytes::StepError;
 use crate::model::{
-    AlarmOrder, ConnId, Glance, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, StreamId, TimeUs,
+    AlarmOrder, ConnId, Glance, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceArrivals, SourceId,
+    StreamId, StreamRoute, TimeUs,
 };
 
 /// Everything that one commit tells the aggregator.
@@ -101,6 +104,8 @@ pub struct Stepped {
     pub marks: Vec<Mark>,
     /// The ledger's entries that are due.
     pub ledger: Ledger,
+    /// The same by source and minute of arrival, ascending by minute.
+    pub arrivals: Vec<SourceArrivals>,
     /// Samples of refused lines. They are not written down: a step that was read has none.
     pub samples: Vec<Sample>,
     /// Refused lines of which their sources are told. They are not written down either.
@@ -143,18 +148,38 @@ impl Aggregator {
         for (source, conn, at) in step.closed {
             self.closed(source, conn, at);
         }
-        Stepped {
+        let mut stepped = Stepped {
             sealed: self.advance(step.now),
             revisions: if step.revise { self.take_revisions(step.now) } else { Vec::new() },
             glances: self.glances(before),
             open_rows: if step.open_rows { self.take_open_rows() } else { Vec::new() },
             marks: self.take_marks(),
             ledger: self.take_ledger(step.ledger_before),
+            arrivals: Vec::new(),
             samples: self.take_samples(),
             refused: self.take_refused(),
             forgot,
             alarm_orders,
+        };
+        stepped.arrivals = self.arrivals_of(&stepped.ledger);
+        stepped
+    }
+
+    /// What a ledger has of each source and minute of arrival.
+    fn arrivals_of(&self, ledger: &Ledger) -> Vec<SourceArrivals> {
+        let mut sums: BTreeMap<(Minute, SourceId), LedgerCounts> = BTreeMap::new();
+        for (key, counts) in &ledger.0 {
+            sums.entry((key.arrival, key.source)).or_default().add(counts);
         }
+        let named = |((minute, source), counts): ((Minute, SourceId), LedgerCounts)| {
+            let spec = self.inventory.specs.get(source.index())?;
+            let stream = match &spec.route {
+                StreamRoute::Fixed(stream) => Some(self.specs[stream.index()].name.clone()),
+                _ => None,
+            };
+            Some(SourceArrivals { source: spec.name.clone(), stream, minute, counts })
+        };
+        sums.into_iter().filter_map(named).collect()
     }
 
     /// Applies a step that was read. One that is in the state already changes nothing: `None`.

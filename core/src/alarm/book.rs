@@ -80,6 +80,23 @@ pub(super) enum Matter {
     Trouble { what: String, text: String },
 }
 
+/// A trouble that is told in words of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble<'a> {
+    /// What kind it is.
+    pub kind: Kind,
+    /// The stream that it is about; empty for ebbd itself.
+    pub stream: &'a str,
+    /// Its short name; two of one name are one alarm.
+    pub what: &'a str,
+    /// What is said of it.
+    pub text: &'a str,
+    /// How loud it is.
+    pub severity: Severity,
+    /// Since when.
+    pub since: Minute,
+}
+
 /// What the book remembers of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Memory {
@@ -238,11 +255,17 @@ impl AlarmBook {
         severity: Severity,
         now: TimeUs,
     ) -> Option<AlarmRecord> {
-        let minute = now.minute();
+        let (kind, since) = (Kind::Ebbd, now.minute());
+        self.trouble_of(&Trouble { kind, stream: "", what, text, severity, since }, now)
+    }
+
+    /// A trouble that is told in words of its own. Told when it begins and when its text changes.
+    pub fn trouble_of(&mut self, trouble: &Trouble, now: TimeUs) -> Option<AlarmRecord> {
+        let &Trouble { kind, stream, what, text, severity, since } = trouble;
         let open = self.pages.open.iter().position(|a| is_trouble(a, what));
         let matter = Matter::Trouble { what: what.to_owned(), text: text.to_owned() };
         let Some(at) = open else {
-            let life = self.begin(Kind::Ebbd, "", what, [minute; 3], severity, now)?;
+            let life = self.begin(kind, stream, what, [since; 3], severity, now)?;
             return Some(self.tell_trouble(life, matter, News::plain(Because::Opened), now));
         };
         if self.pages.open[at].matter == matter && self.pages.open[at].life.severity == severity {
@@ -257,11 +280,21 @@ impl AlarmBook {
 
     /// Trouble named `what` is over; nothing happens if it was not open.
     pub fn trouble_over(&mut self, what: &str, now: TimeUs) -> Option<AlarmRecord> {
+        self.trouble_over_at(what, (now.minute(), "over"), now)
+    }
+
+    /// Trouble named `what` was over with this minute, and why.
+    pub fn trouble_over_at(
+        &mut self,
+        what: &str,
+        (ended, why): (Minute, &str),
+        now: TimeUs,
+    ) -> Option<AlarmRecord> {
         let at = self.pages.open.iter().position(|a| is_trouble(a, what))?;
         let Alarm { mut life, matter, .. } = self.pages.open.remove(at);
         life.state = State::Resolved;
-        life.ended = Some(now.minute());
-        let record = self.tell_trouble(life, matter, News::told(Because::Resolved, "over"), now);
+        life.ended = Some(ended);
+        let record = self.tell_trouble(life, matter, News::told(Because::Resolved, why), now);
         self.put_away(now.minute());
         Some(record)
     }

@@ -316,9 +316,12 @@ fn silence_title(stream: &str, silence: &Silence, now: TimeUs) -> String {
     format!("NO DATA from {} since {since}{of}: orders may be fine, check {shipper}", words::list(&names))
 }
 
-/// The record of ebbd's own trouble.
+/// The record of a trouble: of ebbd's own it says so; whoever tells another one has made its text safe.
 pub(super) fn of_trouble(bare: AlarmRecord, what: &str, text: &str) -> AlarmRecord {
-    let title = format!("EBBD {}: {}", words::escape(what), words::escape(text));
+    let title = match bare.kind {
+        Kind::Ebbd => format!("EBBD {}: {}", words::escape(what), words::escape(text)),
+        _ => text.to_owned(),
+    };
     finish(AlarmRecord { title, ..bare })
 }
 

@@ -29,7 +29,7 @@ mod told;
 pub mod words;
 
 pub use achieved::Achieved;
-pub use book::AlarmBook;
+pub use book::{AlarmBook, Trouble};
 pub use compose::BookContext;
 pub use early::EarlyNews;
 pub use funnel::FunnelSides;

@@ -22,6 +22,7 @@ mod loss_tests;
 mod marks_tests;
 #[cfg(test)]
 mod part_tests;
+mod rejections;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use hindsight::Hindsight;
 pub use hindsight::LAST_MINUTES_BYTES;
 pub use late::{Revised, RevisedRow};
+use rejections::Rejections;
 
 pub use state::{JudgeState, RestoreError};
 
@@ -87,6 +89,7 @@ pub struct Judge {
     hindsight: Vec<Hindsight>,
     funnels: Vec<FunnelDetector>,
     book: AlarmBook,
+    rejections: Rejections,
 }
 
 impl Judge {
@@ -101,7 +104,8 @@ impl Judge {
         let funnel =
             |spec: &FunnelSpec| FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs);
         let funnels = context.funnels.iter().map(funnel).collect();
-        Judge { detectors, hindsight, funnels, book: AlarmBook::new(book_context(&context)), streams }
+        let (book, rejections) = (AlarmBook::new(book_context(&context)), Rejections::default());
+        Judge { detectors, hindsight, funnels, book, rejections, streams }
     }
 
     /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 (that is for

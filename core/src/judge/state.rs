@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::hindsight::SavedMinute;
+use super::rejections::Rejections;
 use super::{Judge, JudgeContext, book_context};
 use crate::alarm::{AlarmBook, BookState};
 use crate::detect::{DetectorState, FunnelState, StateError};
@@ -25,6 +26,8 @@ pub struct JudgeState {
     hindsight: BTreeMap<String, Vec<SavedMinute>>,
     #[serde(default)]
     funnels: BTreeMap<String, FunnelState>,
+    #[serde(default)]
+    rejections: Rejections,
 }
 
 /// Why a saved judge was not taken.
@@ -56,6 +59,7 @@ impl Judge {
             version: VERSION,
             detectors: named.map(|(stream, detector)| (stream.name.clone(), detector.save())).collect(),
             book: self.book.save(),
+            rejections: self.rejections.clone(),
             hindsight: self.hindsight_by_name(),
             funnels: self.funnels.iter().map(|f| (f.spec().name.clone(), f.save(&self.names()))).collect(),
         }
@@ -85,7 +89,7 @@ impl Judge {
             return Err(RestoreError::TooNew(state.version));
         }
         let book = AlarmBook::restore(book_context(&context), state.book).map_err(RestoreError::Book)?;
-        let mut judge = Judge { book, ..Judge::new(streams, context) };
+        let mut judge = Judge { book, rejections: state.rejections, ..Judge::new(streams, context) };
         for (stream, detector) in judge.streams.iter().zip(&mut judge.detectors) {
             if let Some(saved) = state.detectors.get(&stream.name) {
                 let named = |error| RestoreError::Detector(stream.name.clone(), error);

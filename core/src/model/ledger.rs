@@ -191,6 +191,19 @@ impl Ledger {
     }
 }
 
+/// What came of one source in one minute of arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceArrivals {
+    /// The source's name.
+    pub source: String,
+    /// The stream that all its events are of, if that is one.
+    pub stream: Option<String>,
+    /// The minute of arrival.
+    pub minute: Minute,
+    /// Its lines, of all origins and streams.
+    pub counts: LedgerCounts,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

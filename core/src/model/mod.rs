@@ -24,7 +24,7 @@ pub use decimal::{DecimalError, MAX_CELL, Money, Weight, parse_decimal};
 pub use digits::{plain_decimal, whole_number};
 pub use funnel::{FunnelDimension, FunnelSpec};
 pub use ids::{ConnId, OriginId, SeriesId, SliceId, SourceId, StreamId};
-pub use ledger::{BadFields, Ledger, LedgerCounts, LedgerKey, Reason};
+pub use ledger::{BadFields, Ledger, LedgerCounts, LedgerKey, Reason, SourceArrivals};
 pub use mark::{Goodbye, Heartbeat, Mark};
 pub use open::{Glance, OpenCounts};
 pub use rng::{Rng, SplitMix64};

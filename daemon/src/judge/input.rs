@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ebbd_core::aggregate::Stepped;
 use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
-use ebbd_core::model::{AlarmOrder, Glance, Ledger, Mark, SealedMinute, StreamId, TimeUs};
+use ebbd_core::model::{AlarmOrder, Glance, Ledger, Mark, SealedMinute, SourceArrivals, StreamId, TimeUs};
 
 use super::incidents;
 use super::publish::Published;
@@ -32,6 +32,8 @@ pub enum JudgeInput {
     Open(Arc<SealedMinute>),
     /// A change marker.
     Mark(Mark),
+    /// What came of each source in past minutes of arrival, and when it was told.
+    Arrivals(Vec<SourceArrivals>, TimeUs),
     /// Ledger entries on their way to the store.
     Ledger(Ledger),
 }
@@ -63,9 +65,12 @@ impl JudgeInput {
     /// What a step that was sealed at `now` has for the judge, in its order.
     pub fn of(stepped: &mut Stepped, now: TimeUs) -> Vec<JudgeInput> {
         let ordered = stepped.alarm_orders.drain(..).map(|order| JudgeInput::Ordered(order, now));
+        let mut inputs: Vec<JudgeInput> = ordered.collect();
+        if !stepped.arrivals.is_empty() {
+            inputs.push(JudgeInput::Arrivals(std::mem::take(&mut stepped.arrivals), now));
+        }
         let sealed = stepped.sealed.drain(..);
-        let sealed = sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now));
-        let mut inputs: Vec<JudgeInput> = ordered.chain(sealed).collect();
+        inputs.extend(sealed.map(|sealed| JudgeInput::Minute(Arc::new(sealed), now)));
         if !stepped.revisions.is_empty() {
             inputs.push(JudgeInput::Late(stepped.revisions.drain(..).map(Arc::new).collect(), now));
         }
@@ -88,11 +93,8 @@ impl JudgeInput {
             }
             JudgeInput::Minute(sealed, now) => minute(judge, sealed, now, onlooker),
             JudgeInput::Late(revisions, now) => late(judge, revisions, now, onlooker),
-            JudgeInput::Glance(glance) => {
-                let records = judge.glance(&glance);
-                let rows = if records.is_empty() { None } else { changed_incidents(judge) };
-                Outcome { records, rows: rows.into_iter().collect() }
-            }
+            JudgeInput::Glance(glance) => Outcome::records(judge.glance(&glance), judge),
+            JudgeInput::Arrivals(arrivals, now) => Outcome::records(judge.arrivals(&arrivals, now), judge),
             JudgeInput::Open(open) => Outcome::rows(vec![StoreMessage::Minute(open)]),
             JudgeInput::Mark(mark) => {
                 onlooker(Seen::Marked(&mark));
@@ -105,6 +107,11 @@ impl JudgeInput {
 }
 
 impl Outcome {
+    fn records(records: Vec<AlarmRecord>, judge: &mut Judge) -> Outcome {
+        let rows = if records.is_empty() { None } else { changed_incidents(judge) };
+        Outcome { records, rows: rows.into_iter().collect() }
+    }
+
     fn rows(rows: Vec<StoreMessage>) -> Outcome {
         Outcome { records: Vec::new(), rows }
     }

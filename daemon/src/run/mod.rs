@@ -11,7 +11,6 @@ mod lock;
 mod outlets;
 mod past;
 mod recover;
-mod rejections;
 #[cfg(test)]
 mod simulated;
 mod stages;

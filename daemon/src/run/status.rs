@@ -151,7 +151,7 @@ fn notes(seen: &Seen) -> Vec<String> {
             told.cut_files, told.cut_bytes, told.cut_lines_at_most
         )
     });
-    seen.notes.iter().cloned().chain(seen.rejections.notes()).chain(cut).collect()
+    seen.notes.iter().cloned().chain(cut).collect()
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a LedgerCounts>) -> LedgerCounts {

@@ -12,7 +12,6 @@ use ebbd_core::model::{
     Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
 
-use super::rejections::Rejections;
 use super::warm::Learnt;
 use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
@@ -49,6 +48,33 @@ pub struct View {
     hub: OnceLock<Arc<AlarmHub>>,
     board: Arc<Board>,
     learnt: Mutex<Learnt>,
+    before: Before,
+}
+
+/// What figures had come to under earlier configurations, where those who count now began at zero.
+#[derive(Debug)]
+struct Before {
+    senders: AckFigures,
+    /// By source, in the order of telemetry: answers by status.
+    answers: Vec<BTreeMap<&'static str, u64>>,
+    distinct_log_spills: u64,
+    glances_skipped: u64,
+}
+
+impl Before {
+    fn of(telemetry: &Telemetry) -> Before {
+        let errors = telemetry.protocol_errors.get();
+        Before {
+            senders: AckFigures {
+                greeted: telemetry.senders.greeted.get(),
+                acked_lines: telemetry.senders.lines.get(),
+                errors: PROTOCOL_ERRORS.map(|error| errors.get(error).copied().unwrap_or(0)),
+            },
+            answers: telemetry.answers.iter().map(|(_, answers)| answers.get()).collect(),
+            distinct_log_spills: telemetry.committer.distinct_log_spills.get(),
+            glances_skipped: telemetry.committer.glances_skipped.get(),
+        }
+    }
 }
 
 /// What was last seen of each stage.
@@ -66,8 +92,6 @@ pub(super) struct Seen {
     pub(super) unbalanced: u64,
     /// What happened that a person should know of.
     pub(super) notes: Vec<String>,
-    /// What is refused of each source.
-    pub(super) rejections: Rejections,
     progress: Progress,
     recorders: Option<Recorders>,
 }
@@ -108,6 +132,7 @@ impl View {
         View {
             config: Arc::clone(config),
             clock: Arc::clone(clock),
+            before: Before::of(&telemetry),
             telemetry,
             store: earlier.as_ref().map(|earlier| earlier.store_counters()).unwrap_or_default(),
             learnt: Mutex::new(earlier.as_ref().map(|earlier| earlier.history()).unwrap_or_default()),
@@ -204,8 +229,9 @@ impl CommitView for View {
         self.show_sources(committer);
         self.show_senders(committer);
         let counters = committer.aggregator.counters();
-        self.telemetry.committer.distinct_log_spills.raise_to(counters.distinct_log_spills);
-        self.telemetry.committer.glances_skipped.raise_to(counters.glances_skipped);
+        let (figures, before) = (&self.telemetry.committer, &self.before);
+        figures.distinct_log_spills.raise_to(before.distinct_log_spills + counters.distinct_log_spills);
+        figures.glances_skipped.raise_to(before.glances_skipped + counters.glances_skipped);
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
             let watermark = committer.aggregator.watermark(StreamId(id));
             stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));
@@ -215,7 +241,6 @@ impl CommitView for View {
 
     fn ledger(&self, ledger: &Ledger) {
         let mut seen = self.seen();
-        let mut by_minute: BTreeMap<(Minute, String), LedgerCounts> = BTreeMap::new();
         for (key, counts) in &ledger.0 {
             let source = self.config.sources.get(key.source.index());
             let source = source.map_or(String::new(), |source| source.spec.name.clone());
@@ -226,13 +251,7 @@ impl CommitView for View {
                     key.arrival
                 );
             }
-            by_minute.entry((key.arrival, source.clone())).or_default().add(counts);
             seen.ledger.entry((source, key.stream.clone())).or_default().add(counts);
-        }
-        for ((minute, source), counts) in &by_minute {
-            if let Some(news) = seen.rejections.minute(source, *minute, counts) {
-                tracing::warn!("{news}");
-            }
         }
         self.telemetry.committer.unbalanced.raise_to(seen.unbalanced);
     }
@@ -285,8 +304,10 @@ impl View {
             figures.cut_bytes.raise_to(told.cut_bytes);
             figures.refused.raise_to(told.refused_connections);
             figures.duplicate_lines.raise_to(told.duplicate_lines);
+            let before = &self.before.answers[source.id.index()];
             for (status, count) in source.counters.by_status() {
-                self.telemetry.answers[source.id.index()].1.raise_to(status, count);
+                let before = before.get(status).copied().unwrap_or(0);
+                self.telemetry.answers[source.id.index()].1.raise_to(status, before + count);
             }
             let open = committer.feeds.conns().open_of(source.id);
             figures.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
@@ -298,12 +319,13 @@ impl View {
         let (known, speaking) = desk.figures();
         let AckFigures { greeted, acked_lines, errors } = desk.counters().read();
         let senders = &self.telemetry.senders;
-        senders.greeted.raise_to(greeted);
-        senders.lines.raise_to(acked_lines);
+        let before = &self.before.senders;
+        senders.greeted.raise_to(before.greeted + greeted);
+        senders.lines.raise_to(before.acked_lines + acked_lines);
         senders.known.set(i64::try_from(known).unwrap_or(i64::MAX));
         senders.speaking.set(i64::try_from(speaking).unwrap_or(i64::MAX));
-        for (error, count) in PROTOCOL_ERRORS.into_iter().zip(errors) {
-            self.telemetry.protocol_errors.raise_to(error, count);
+        for ((error, count), before) in PROTOCOL_ERRORS.into_iter().zip(errors).zip(before.errors) {
+            self.telemetry.protocol_errors.raise_to(error, before + count);
         }
     }
 
