@@ -57,7 +57,7 @@ impl Listening {
     }
 
     /// The next line as JSON.
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         let line = self.line();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }

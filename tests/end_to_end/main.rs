@@ -21,6 +21,7 @@ mod http;
 mod injected;
 mod lost;
 mod medium;
+mod minutes;
 mod mistakes;
 mod readers;
 mod reload;
