@@ -127,17 +127,16 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
             format!("{} {word}", record.no),
             format!(" {}", at(record, clock, Some(&escape(rest)))),
         ),
-        Because::Update if record.state == State::Resolved => {
-            let mut told = vec![record.reason.as_deref().map(escape).unwrap_or_default()];
-            told.extend(lost_in_words(record));
-            Block::line(
-                Tone::Plain,
-                format!("RESOLVED {} REVISED", record.no),
-                format!("  {}", told.join("; ")),
-            )
-        }
+        Because::Update if record.state == State::Resolved => revised(record),
         Because::Update => update(record, clock),
     }
+}
+
+/// Late data have changed what is said of an alarm that is over.
+fn revised(record: &AlarmRecord) -> Block {
+    let mut told = vec![record.reason.as_deref().map(escape).unwrap_or_default()];
+    told.extend(lost_in_words(record));
+    Block::line(Tone::Plain, format!("RESOLVED {} REVISED", record.no), format!("  {}", told.join("; ")))
 }
 
 /// The whole block of an alarm, whatever its record was written for: for those who see it first.

@@ -50,6 +50,9 @@ pub trait JudgeView: Send + Sync {
     /// After each record that is sent, whatever made it: the alarms as they are now, how many were sent.
     fn told(&self, judge: &Judge, records: usize);
 
+    /// After each sealed minute: how the budget of false alarms is kept may have changed.
+    fn looked_back(&self, judge: &Judge);
+
     /// An epoch has passed the whole pipeline.
     fn epoch_passed(&self, epoch: u64);
 }
@@ -107,11 +110,15 @@ impl JudgeThread {
 
     fn input(&mut self, input: JudgeInput) {
         let view = Arc::clone(&self.view);
+        let is_minute = matches!(input, JudgeInput::Minute(..));
         let outcome = input.tell(&mut self.judge, &mut |seen| match seen {
             Seen::Judged(judged, took) => view.judged(judged, took),
             Seen::Revised(rows) => view.revised(rows),
             Seen::Marked(mark) => view.marked(mark),
         });
+        if is_minute {
+            self.view.looked_back(&self.judge);
+        }
         self.publish(outcome.records);
         outcome.rows.into_iter().for_each(|rows| self.to_store(rows));
     }

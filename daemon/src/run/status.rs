@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ebbd_core::alarm::Achieved;
 use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
 
 use super::view::{Seen, View};
@@ -42,10 +43,7 @@ impl View {
             },
             queues: self.queues(),
             latencies: telemetry.latency_status(),
-            budget: BudgetStatus {
-                per_week: self.config.detect.false_alarms_per_week,
-                achieved_per_week: None,
-            },
+            budget: budget_status(self.config.detect.false_alarms_per_week, seen.achieved),
             alarms: seen.open.iter().map(alarm_summary).collect(),
             subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
             degraded: self.degraded(),
@@ -152,6 +150,15 @@ fn notes(seen: &Seen) -> Vec<String> {
         )
     });
     seen.notes.iter().cloned().chain(cut).collect()
+}
+
+/// The budget, and how it is kept as far as that is known.
+fn budget_status(per_week: f64, achieved: Option<Achieved>) -> BudgetStatus {
+    let Some(Achieved { weeks, pages, unlabelled, per_week: [low, estimate, high] }) = achieved else {
+        return BudgetStatus { per_week, ..BudgetStatus::default() };
+    };
+    let (achieved_per_week, achieved_interval) = (Some(estimate), Some([low, high]));
+    BudgetStatus { per_week, achieved_per_week, achieved_interval, weeks, pages, unlabelled }
 }
 
 fn sum<'a>(counts: impl Iterator<Item = &'a LedgerCounts>) -> LedgerCounts {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use ebbd_core::alarm::AlarmRecord;
+use ebbd_core::alarm::{Achieved, AlarmRecord};
 use ebbd_core::detect::Verdict;
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{
@@ -89,6 +89,8 @@ pub(super) struct Seen {
     pub(super) pulses: BTreeMap<String, Pulse>,
     pub(super) learning: BTreeMap<String, (u64, u64)>,
     pub(super) open: Vec<AlarmRecord>,
+    /// How the budget of false alarms is kept.
+    pub(super) achieved: Option<Achieved>,
     pub(super) unbalanced: u64,
     /// What happened that a person should know of.
     pub(super) notes: Vec<String>,
@@ -429,6 +431,12 @@ impl JudgeView for View {
         self.telemetry.judge.records.add(records as u64);
         self.telemetry.judge.open_alarms.set(i64::try_from(open.len()).unwrap_or(i64::MAX));
         self.seen().open = open;
+        self.looked_back(judge);
+    }
+
+    fn looked_back(&self, judge: &Judge) {
+        let achieved = judge.book().achieved(self.now());
+        self.seen().achieved = achieved;
     }
 
     fn epoch_passed(&self, epoch: u64) {

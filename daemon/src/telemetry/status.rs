@@ -205,8 +205,16 @@ report! {
     pub struct BudgetStatus {
         /// False alarms a week that the configuration allows over all watched slices.
         pub per_week: f64,
-        /// The rate that the history shows, once that is known.
-        pub achieved_per_week: Option<f64>
+        /// Drops that paged and that nobody labelled `real`, per week; none before any slice has learnt.
+        pub achieved_per_week: Option<f64>,
+        /// How sure that is: the 90 % interval.
+        pub achieved_interval: Option<[f64; 2]>,
+        /// Weeks that are looked back on, at most four.
+        pub weeks: f64,
+        /// Drops that paged in them.
+        pub pages: u64,
+        /// Of these: nobody has said what they were.
+        pub unlabelled: u64
     }
 
     /// An open alarm in one line.

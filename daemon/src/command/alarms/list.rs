@@ -83,7 +83,7 @@ pub(super) fn table(known: &AlarmsKnown, beyond: usize, style: &Style) -> String
     for record in known.open.iter().chain(&known.over) {
         out += &head(record, style);
         let notes = notes(record, known.now, &clock).join("; ");
-        out += &format!("{INDENT}{}\n", cut(&notes, style.width - INDENT.len()));
+        out += &format!("      {}\n", cut(&notes, style.width - 6));
     }
     if beyond > 0 {
         out += &format!("and {beyond} before: ebbd alarms list --all\n");
@@ -91,8 +91,8 @@ pub(super) fn table(known: &AlarmsKnown, beyond: usize, style: &Style) -> String
     out
 }
 
-/// Where the second line of an alarm begins.
-const INDENT: &str = "                           ";
+/// Columns before what an alarm is.
+const BEFORE: usize = 27;
 
 fn head(record: &AlarmRecord, style: &Style) -> String {
     let word = format!("{} {}", record.severity.name(), record.state.name());
@@ -102,7 +102,7 @@ fn head(record: &AlarmRecord, style: &Style) -> String {
         Severity::Ticket => ("\x1b[1;33m", "\x1b[0m"),
     };
     let pad = " ".repeat(19usize.saturating_sub(word.len()));
-    let what = cut(&what(record), style.width - INDENT.len());
+    let what = cut(&what(record), style.width - BEFORE);
     format!("{:>4}  {open}{word}{close}{pad}  {what}\n", record.no)
 }
 
@@ -151,7 +151,7 @@ pub(super) fn silences_text(silences: &[HeldSilence], now: TimeUs, style: &Style
         return "nothing is silenced\n".to_owned();
     }
     let clock = Clock::new(style.zone.clone(), now);
-    let mut out = format!("{:>4}  {:<16}  {:<10}  WHAT\n", "ID", "UNTIL", "LEFT");
+    let mut out = format!("{:>4}  {:<16}  {:<11}  WHAT\n", "ID", "UNTIL", "LEFT");
     for held in silences {
         let silence = &held.silence;
         let (until, left) = (clock.minute_zoned(silence.until), duration(silence.until.since_us(now)));
@@ -164,7 +164,7 @@ pub(super) fn silences_text(silences: &[HeldSilence], now: TimeUs, style: &Style
         };
         let text = if silence.text.is_empty() { String::new() } else { format!(": {}", silence.text) };
         let what = escape(&format!("{what}, by {}{text}", silence.by));
-        let head = format!("{:>4}  {until:<16}  {left:<10}  ", held.id);
+        let head = format!("{:>4}  {until:<16}  {left:<11}  ", held.id);
         out += &format!("{head}{}\n", cut(&what, style.width.saturating_sub(head.chars().count())));
     }
     out

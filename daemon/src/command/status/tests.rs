@@ -72,7 +72,7 @@ fn report() -> StatusReport {
         ledger,
         queues: vec![queue("lane-0", 0), queue("lane-1", 7)],
         latencies: vec![latency("block counted", 1.2), latency("epoch", 0.3), latency("alarm", 21.0)],
-        budget: BudgetStatus { per_week: 1.0, achieved_per_week: None },
+        budget: BudgetStatus { per_week: 1.0, ..BudgetStatus::default() },
         alarms: vec![alarm],
         subscribers: 2,
         ..StatusReport { recovery_s: 0.41, ..StatusReport::default() }
@@ -117,6 +117,24 @@ fn trouble_is_not_hidden() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.contains("DOES NOT BALANCE") && text.contains("none open"), "{text}");
     assert!(text.starts_with("orders: 18,204 counted, 0 rejected, no minute complete yet"), "{text}");
+}
+
+#[test]
+fn the_achieved_rate_says_how_sure_it_is() {
+    let mut report = report();
+    report.budget = BudgetStatus {
+        per_week: 1.0,
+        achieved_per_week: Some(0.952),
+        achieved_interval: Some([0.17, 3.0]),
+        weeks: 2.1,
+        pages: 3,
+        unlabelled: 2,
+    };
+    let text = status(&report, &TimeZone::UTC);
+    let told = "budget    1 false alarm a week allowed, 1.0 achieved [0.2-3.0] in 2.1 weeks (3";
+    assert!(text.contains(told) && text.contains("pages, 2 of them not labelled)"), "{text}");
+    report.budget.weeks = 0.1;
+    assert!(status(&report, &TimeZone::UTC).contains("not known yet"));
 }
 
 #[test]

@@ -4,10 +4,12 @@ use ebbd_core::report::{escape, visible};
 use jiff::tz::TimeZone;
 
 use crate::command::figures::{clock, grouped, millis, percent, span};
-use crate::telemetry::{LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
+use crate::telemetry::{BudgetStatus, LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
 
 /// Columns of the terminal.
 const COLUMNS: usize = 80;
+/// What is achieved is told of so many weeks at least.
+const SHORTEST_WEEKS: f64 = 0.5;
 /// Where text begins behind a label.
 const LABEL: usize = 10;
 
@@ -159,9 +161,22 @@ fn budget(report: &StatusReport) -> String {
     let per_week = report.budget.per_week;
     let allowed = format!("{per_week} false alarm{} a week allowed", if per_week == 1.0 { "" } else { "s" });
     match report.budget.achieved_per_week {
-        Some(rate) => format!("{allowed}, {rate:.2} achieved"),
+        // A rate over a few hours would be more noise than news.
+        Some(_) if report.budget.weeks < SHORTEST_WEEKS => {
+            format!("{allowed}, the achieved rate is not known yet")
+        }
+        Some(rate) => format!("{allowed}, {}", achieved(&report.budget, rate)),
         None => format!("{allowed}, the achieved rate is not known yet"),
     }
+}
+
+/// `1.5 achieved [0.4-4.0] in 2.1 weeks (3 pages, 2 of them not labelled)`.
+fn achieved(budget: &BudgetStatus, rate: f64) -> String {
+    let [low, high] = budget.achieved_interval.unwrap_or([rate; 2]);
+    let (pages, unlabelled, weeks) = (budget.pages, budget.unlabelled, budget.weeks);
+    let labels = if unlabelled > 0 { format!(", {unlabelled} of them not labelled") } else { String::new() };
+    let pages = if pages == 1 { "1 page".to_owned() } else { format!("{pages} pages") };
+    format!("{rate:.1} achieved [{low:.1}-{high:.1}] in {weeks:.1} weeks ({pages}{labels})")
 }
 
 fn alarms(report: &StatusReport) -> String {
