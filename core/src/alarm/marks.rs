@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::instant;
 use super::fit::{self, AFTER_US, BEFORE_US, PastRecord};
-use super::record::{AlarmRecord, Because, Change, Kind};
+use super::record::{AlarmRecord, Change, Kind, State};
 use crate::model::{MICROS_PER_MINUTE, Mark, Minute, Slice, TimeUs};
 
 /// Markers kept; beyond, the oldest goes.
@@ -69,18 +69,13 @@ impl Marks {
 
     /// Remembers what a record says of a drop: markers before it were no false trail, unless it was none.
     pub(super) fn follow(&mut self, record: &AlarmRecord) {
+        if record.kind != Kind::Drop {
+            return;
+        }
+        self.onsets.retain(|known| known.id != record.id);
         let onset = record.onset.as_ref().and_then(|onset| instant(&onset[1]));
-        match (record.kind, record.because, onset) {
-            (Kind::Drop, Because::Opened, Some(onset)) => {
-                self.onsets.retain(|known| known.id != record.id);
-                self.began(Onset {
-                    id: record.id.clone(),
-                    minute: onset.minute(),
-                    slice: record.slice.clone(),
-                });
-            }
-            (Kind::Drop, Because::Withdrawn, _) => self.onsets.retain(|known| known.id != record.id),
-            _ => {}
+        if let Some(onset) = onset.filter(|_| record.state != State::Withdrawn) {
+            self.began(Onset { id: record.id.clone(), minute: onset.minute(), slice: record.slice.clone() });
         }
     }
 
@@ -185,9 +180,9 @@ mod tests {
         assert_eq!(
             whys(&marks),
             [
-                "0.85 50 s before onset, same scope",
+                "0.78 50 s before onset, same scope",
                 "0.57 20 s before onset, scope not told",
-                "0.41 1 min after onset, same scope",
+                "0.38 1 min after onset, same scope",
                 "3 other markers within 30 min"
             ]
         );

@@ -19,8 +19,6 @@ mod late_tests;
 #[cfg(test)]
 mod loss_tests;
 #[cfg(test)]
-mod marks_tests;
-#[cfg(test)]
 mod part_tests;
 mod rejections;
 mod state;

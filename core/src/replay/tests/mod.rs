@@ -1,6 +1,7 @@
 //! What was written of the past against what was judged, expectations, and two runs side by side.
 
 mod expected;
+mod markers;
 mod rebuilt;
 
 use std::sync::Arc;

@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use super::tests::context;
-use super::{Judge, JudgeContext};
+use super::context;
 use crate::alarm::block::instant;
 use crate::alarm::{AlarmRecord, Because, Kind};
-use crate::detect::DetectKnobs;
+use crate::judge::Judge;
 use crate::model::{MICROS_PER_MINUTE, Mark, Minute, Rng, Slice, SplitMix64, StreamId, StreamSpec, TimeUs};
 use crate::simulate::{Incident, Shop, ShopSpec};
 
@@ -40,8 +39,7 @@ impl World {
     fn new(seed: u64) -> World {
         let spec = StreamSpec::example();
         let shop = Shop::new(ShopSpec::demo(seed), &spec);
-        let knobs = DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1000 };
-        let mut judge = Judge::new(Arc::from([spec.clone()]), JudgeContext { knobs, ..context() });
+        let mut judge = Judge::new(Arc::from([spec.clone()]), context());
         (0..LEARNT_MINUTES).for_each(|at| judge.learn(&shop.sealed(START.plus(at), StreamId(0), &spec)));
         World { rng: SplitMix64::new(seed), spec, shop, judge, incidents: Vec::new(), marks: Vec::new() }
     }
