@@ -223,6 +223,8 @@ mod tests {
             deep: false,
             recovering: false,
             escalated: false,
+            drift: ebbd_core::detect::Drift::default(),
+            before_drop: None,
         }
     }
 
