@@ -35,7 +35,7 @@ const SLOW_START_MS: u64 = 60;
 /// One life in so many dies in the middle of a roll …
 const ROLL_LIVES: u64 = 5;
 /// … unless none comes within this time.
-const ROLL_COMES: Duration = Duration::from_millis(1_500);
+const ROLL_COMES: Duration = Duration::from_secs(4);
 /// A roll takes about so long.
 const ROLL_MS: u64 = 12;
 

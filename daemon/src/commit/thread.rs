@@ -23,7 +23,7 @@ use crate::judge::{JudgeInput, JudgeMessage, JudgeThread};
 use crate::lane::{LaneDelta, StageLatency};
 use crate::source::{FileBook, ReadBook, Spoken};
 use crate::store::Rolls;
-use crate::sys::{Clock, Mutant, Pause, PauseWatch, is_made};
+use crate::sys::{Clock, Mutant, Pause, PauseWatch, instant, is_made};
 
 /// The committer looks for work this often, and sends a marker if something came.
 const COMMIT_EVERY: Duration = Duration::from_millis(50);
@@ -154,7 +154,7 @@ impl Committer {
     }
 
     /// One commit, and what is due behind it.
-    pub(crate) fn turn(&mut self) {
+    fn turn(&mut self) {
         self.commit(Lanes::cut, false);
         self.look_at_segments();
     }
@@ -193,7 +193,7 @@ impl Committer {
         (due, asked)
     }
 
-    fn commit(&mut self, cut: impl FnOnce(&mut Lanes) -> Vec<LaneDelta<Delta>>, is_last: bool) {
+    pub(crate) fn commit(&mut self, cut: impl FnOnce(&mut Lanes) -> Vec<LaneDelta<Delta>>, is_last: bool) {
         let mut latency = Vec::new();
         let (step, replies) = self.step(cut, is_last, &mut latency);
         let (now, commit) = (step.now, step.commit);
@@ -343,7 +343,7 @@ impl Committer {
     }
 
     /// Begins a new segment if it is time for that or the old one failed, and lets go of what is not needed.
-    fn look_at_segments(&mut self) {
+    pub(crate) fn look_at_segments(&mut self) {
         let is_fresh = match self.log.journal.failing() {
             Some(_) if !self.log.journal.wants_segment() => return,
             failing => failing.is_some() || self.log.has_gap,
@@ -363,7 +363,7 @@ impl Committer {
     /// Begins a segment; a fresh one heals a failure. If that was too long to have all commits of it, nothing
     /// before it counts, and rows that are in no file are in memory alone.
     fn begin_segment(&mut self, is_fresh: bool) {
-        let begun = Instant::now();
+        let begun = instant();
         let commit = self.aggregator.commit();
         let is_whole = self.log.bridge.is_whole();
         let beginning = if is_whole { Beginning::GoesOn } else { Beginning::Alone };
@@ -375,7 +375,7 @@ impl Committer {
                 None
             }
         });
-        self.log.segments.tried(number, commit, begun.elapsed(), !is_whole);
+        self.log.segments.tried(number, commit, instant().duration_since(begun), !is_whole);
         let Some(number) = number else { return };
         self.log.bridge.clear();
         if is_fresh {

@@ -9,52 +9,63 @@ use serde_json::Value;
 
 use super::*;
 
-/// The first difference between a state told again and a checkpoint of that moment.
-pub(in crate::run) fn difference(left: &journal::Recovered, config: &Config) -> Option<String> {
-    let looked = look(left).ok()?;
-    let mut replay = Replay::new(config, looked);
+/// How many checkpoints in the middle of a run were compared.
+///
+/// # Errors
+/// The first difference.
+pub(in crate::run) fn compared(left: &journal::Recovered, config: &Config) -> Result<u64, String> {
+    let told = |error: &dyn std::fmt::Display| error.to_string();
+    let mut replay = Replay::new(config, look(left).map_err(|error| told(&error))?);
     // The state of a run's beginning counts what the run before had published beyond its last commit.
-    let mut passed: Option<Checkpoint> = None;
+    let (mut passed, mut epoch, mut compared): (Option<Checkpoint>, _, _) = (None, 0, 0);
     for segment in left.unbroken() {
-        let bytes = left.read(segment).ok()?;
+        let bytes = left.read(segment).map_err(|error| told(&error))?;
         for frame in bytes.frames() {
             if frame.kind == FrameKind::Checkpoint && replay.begun.is_some() {
-                passed = Checkpoint::read(frame.body).ok();
+                passed = Some(Checkpoint::read(frame.body).map_err(|error| told(&error))?);
             }
-            replay.frame(frame, false).ok()?;
-            if frame.kind == FrameKind::Boot
-                && let Some(checkpoint) = passed.take()
-                && let Some(what) = replay.differs(checkpoint)
-            {
-                return Some(format!("segment {}: {what}", segment.number));
+            replay.frame(frame, false).map_err(|error| told(&error))?;
+            if frame.kind != FrameKind::Boot {
+                continue;
+            }
+            let is_new = std::mem::replace(&mut epoch, frame.epoch) != frame.epoch;
+            let Some(checkpoint) = passed.take() else { continue };
+            compared += u64::from(!is_new);
+            if let Some(what) = replay.differs(&checkpoint, is_new) {
+                return Err(format!("segment {}: {what}", segment.number));
             }
         }
     }
-    None
+    Ok(compared)
 }
 
 impl Replay<'_> {
-    fn differs(&mut self, checkpoint: Checkpoint) -> Option<String> {
+    /// With a new run lanes call series anew: until its first commit says so, the state has the old names.
+    fn differs(&mut self, checkpoint: &Checkpoint, is_new: bool) -> Option<String> {
         let commit = self.aggregator.commit();
         let judge = self.begun.as_ref()?.judge.save();
         let files = self.files.positions(&self.aggregator);
+        let counts = [json(&self.aggregator.save()), json(&checkpoint.aggregate)];
         let parts = [
-            ("counts", json(&self.aggregator.save()), json(&checkpoint.aggregate)),
-            ("verdicts and alarms", json(&judge), json(&checkpoint.judge)),
-            ("files", json(&files), json(&checkpoint.files)),
-            ("what was read", json(&self.reads.save()), json(&checkpoint.reads)),
-            ("senders", json(&reached(&self.senders.save())), json(&reached(&checkpoint.senders))),
+            ("verdicts and alarms", [json(&judge), json(&checkpoint.judge)]),
+            ("files", [json(&files), json(&checkpoint.files)]),
+            ("what was read", [json(&self.reads.save()), json(&checkpoint.reads)]),
+            ("senders", [json(&reached(&self.senders.save())), json(&reached(&checkpoint.senders))]),
         ];
-        parts.into_iter().find(|(_, again, live)| again != live).map(|(what, again, live)| {
+        let counts = (!is_new).then_some(("counts", counts));
+        let mut all = parts.into_iter().chain(counts);
+        all.find(|(_, [again, live])| again != live).map(|(what, [again, live])| {
             let (path, again, live) = first_difference(what.to_owned(), &again, &live);
             format!("{path} told again up to commit {commit} is {again}, live it was {live}")
         })
     }
 }
 
-/// How far each sender has come. When it was last heard, and which of its numbers it was told, is known live alone.
+/// How far each sender has come that has sent anything. When it was last heard, and which of its numbers it was
+/// told, is known live alone.
 fn reached(senders: &[Sender]) -> Vec<(String, Value)> {
-    senders.iter().map(|sender| (sender.id.to_string(), json(&sender.reached))).collect()
+    let has_sent = senders.iter().filter(|sender| sender.reached.number > 0);
+    has_sent.map(|sender| (sender.id.to_string(), json(&sender.reached))).collect()
 }
 
 fn json(part: &impl Serialize) -> Value {

@@ -18,7 +18,7 @@ use super::super::stages::{JudgeStage, Stages};
 use super::super::{View, troubles};
 use super::world::World;
 use crate::commit::{
-    Bridge, Checkpoint, CommitLog, Committer, Segments, SourceFeed, SourceFeeds, WaitingAcks,
+    Bridge, Checkpoint, CommitLog, Committer, Lanes, Segments, SourceFeed, SourceFeeds, WaitingAcks,
 };
 use crate::config::SourceConfig;
 use crate::journal::{self, FrameKind, Journal, want_inline};
@@ -171,7 +171,10 @@ impl Life {
         if self.committer.feeds.desk().calls().try_recv().is_ok() {
             self.committer.log.is_hurried = true;
         }
-        self.committer.turn();
+        self.committer.commit(Lanes::cut, false);
+        // What the judge publishes of it is in the journal before segments go.
+        self.in_judge(now);
+        self.committer.look_at_segments();
         self.in_judge(now);
         self.store_turn();
         self.journal.handle().look();
