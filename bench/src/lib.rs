@@ -13,5 +13,5 @@ pub use load::{Load, LoadSpec, WireFormat};
 pub use send::{Pace, Sender};
 pub use shop::{EVENTS_PER_MINUTE, ShopLoad, ShopSpec, TimeText, Truth};
 pub use sink::{Sink, SinkKind, SinkReport};
-pub use spent::Spent;
+pub use spent::{Spent, thread_ns};
 pub use target::Target;

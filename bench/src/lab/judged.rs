@@ -1,6 +1,9 @@
 //! A trial as the detector judges it.
 
+use std::sync::Arc;
+
 use ebbd_core::detect::{DetectKnobs, Detector, Verdict};
+use ebbd_core::model::{Slice, SliceId};
 use ebbd_core::simulate::trial::{SLICES, Trial};
 
 use super::{BUDGET, DEEP, DROP, ESCALATED, Minutes};
@@ -49,6 +52,8 @@ pub fn judge(trial: &Trial, setting: Setting) -> Vec<Minutes> {
 
 /// The trial's number of each of the detector's slices.
 fn numbers(trial: &Trial, detector: &Detector) -> Vec<usize> {
-    let number = |(_, slice)| trial.slices.iter().position(|s| s == slice).expect("a trial has no others");
+    let number = |(_, slice): (SliceId, &Arc<Slice>)| {
+        trial.slices.iter().position(|s| *s == **slice).expect("a trial has no others")
+    };
     detector.slices().iter().map(number).collect()
 }

@@ -7,10 +7,11 @@ use super::book::Memory;
 use super::fall::{Fall, safe_title};
 use super::late::LateNews;
 use super::life::{Acked, Life, News};
+use super::recent::Window;
 use super::record::{
     AlarmRecord, Cause, Change, DataQuality, Kind, Losing, Lost, MissingPart, Notify, SinceOnsetPart, State,
 };
-use super::scene::{Scene, Window, shortfall};
+use super::scene::{Scene, shortfall};
 use super::silence::Silence;
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::life::{Life, News};
+use super::recent::{Recent, WINDOW_MINUTES, Window};
 use super::record::{Because, Cause, Kind, Severity, State};
-use super::scene::{Recent, Scene, WINDOW_MINUTES, Window};
+use super::scene::Scene;
 use super::told::Told;
 use super::words;
 use crate::detect::{SliceVerdict, Verdict};

@@ -19,6 +19,7 @@ mod late;
 mod life;
 mod marks;
 mod part;
+mod recent;
 mod record;
 mod scene;
 mod silence;

@@ -3,7 +3,6 @@
 use super::scene::{SliceRow, Subject};
 use crate::detect::Verdict;
 use crate::impact::variance;
-use crate::model::Slice;
 
 /// A slice whose share fell explains the whole's fall from this part of it on.
 const EXPLAINS: f64 = 0.3;
@@ -18,7 +17,7 @@ impl Subject<'_> {
             let (observed, expected) = (row.verdict.observed?, row.verdict.expected?);
             Some(expected - observed as f64)
         };
-        let whole = rows.iter().find(|row| row.slice == Slice::default());
+        let whole = rows.iter().find(|row| row.slice.is_whole());
         let Some(whole) = whole.filter(|row| row.verdict.verdict == Verdict::Drop).and_then(missing) else {
             return false;
         };

@@ -1,11 +1,12 @@
 //! The judge of one stream: each sealed minute against the baselines, slice by slice.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bank::Bank;
 use super::clock::SliceClock;
 use super::drift::Drift;
 use super::episode::{self, Episode, Turn};
+use super::episodes::Episodes;
 use super::labels::Raises;
 use super::loss::{LossModel, Missing};
 use super::parts::Parts;
@@ -43,6 +44,8 @@ pub struct DetectKnobs {
 
 /// What says of each slice which events a minute should have.
 pub(super) type Given<'a> = &'a dyn Fn(&Slice) -> f64;
+/// Takes the verdicts of a minute, each with its slice.
+type Tell<'a> = &'a mut dyn FnMut(&Arc<Slice>, SliceVerdict);
 
 /// Judges the watched slices of one stream, minute by minute. The same minutes give the same verdicts.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ pub struct Detector {
     pub(super) parts: Parts,
     pub(super) profiles: Profiles,
     pub(super) bank: Bank,
-    pub(super) episodes: BTreeMap<u32, Episode>,
+    pub(super) episodes: Episodes,
     pub(super) loss: LossModel,
     pub(super) pulses: Pulses,
     pub(super) raises: Raises,
@@ -90,7 +93,7 @@ impl Detector {
             parts: Parts::new(stream.timezones.by.map(|at| stream.dimensions[at].name.clone())),
             profiles: Profiles::default(),
             bank: Bank::default(),
-            episodes: BTreeMap::new(),
+            episodes: Episodes::default(),
             loss: LossModel::default(),
             pulses: Pulses::default(),
             raises: Raises::default(),
@@ -116,7 +119,7 @@ impl Detector {
 
     /// Drops that are open now.
     pub fn open_episodes(&self) -> usize {
-        self.episodes.values().filter(|episode| !episode.accepted).count()
+        self.episodes.iter().filter(|(_, episode)| !episode.accepted).count()
     }
 
     /// From now on slices are judged as shares of what this host sees; only the whole is judged as a count.
@@ -133,18 +136,25 @@ impl Detector {
     /// Judges a minute: one verdict per known slice, in id order. Minutes must ascend; missing ones are
     /// taken as without data. A minute not later than the last one, or a revision, gives nothing.
     pub fn judge(&mut self, sealed: &SealedMinute) -> Vec<SliceVerdict> {
-        self.judge_by(sealed, None)
+        let mut verdicts = Vec::with_capacity(self.table.len());
+        self.judge_by(sealed, None, &mut |_, verdict| verdicts.push(verdict));
+        verdicts
     }
 
-    /// As [`Detector::judge`], but a slice's profile at the minute is what `given` says, in events per minute;
-    /// nothing is learnt of the week, and verdicts are given after a day.
-    pub(super) fn judge_given(&mut self, sealed: &SealedMinute, given: Given<'_>) -> Vec<SliceVerdict> {
-        self.judge_by(sealed, Some(given))
+    /// As [`Detector::judge`]; tells the verdicts one by one, each with its slice.
+    pub fn judge_each(&mut self, sealed: &SealedMinute, tell: Tell<'_>) {
+        self.judge_by(sealed, None, tell);
     }
 
-    fn judge_by(&mut self, sealed: &SealedMinute, given: Option<Given<'_>>) -> Vec<SliceVerdict> {
+    /// As [`Detector::judge_each`], but a slice's profile at the minute is what `given` says, in events per
+    /// minute; nothing is learnt of the week, and verdicts are given after a day.
+    pub(super) fn judge_given(&mut self, sealed: &SealedMinute, given: Given<'_>, tell: Tell<'_>) {
+        self.judge_by(sealed, Some(given), tell);
+    }
+
+    fn judge_by(&mut self, sealed: &SealedMinute, given: Option<Given<'_>>, tell: Tell<'_>) {
         if sealed.revision > 0 || self.last.is_some_and(|last| sealed.minute <= last) {
-            return Vec::new();
+            return;
         }
         let origin = *self.origin.get_or_insert(sealed.minute);
         self.bridge(sealed.minute);
@@ -166,12 +176,11 @@ impl Detector {
             completeness: sealed.completeness.fraction,
         };
         self.last = Some(sealed.minute);
-        let verdicts = self.verdicts(&context);
+        self.verdicts(&context, tell);
         let bank = &self.bank;
         let expected = |slice: usize| bank.expected_now(slice).filter(|_| bank.is_learnt(slice));
         self.pulses.sealed(sealed.sealed_at, &self.observed, expected);
         self.retire(sealed.minute);
-        verdicts
     }
 
     /// What late rows add to each slice that is judged.
@@ -187,7 +196,7 @@ impl Detector {
 
     /// The earliest and the likeliest first minute of the drop that is open for a slice.
     pub fn open_since(&self, id: SliceId) -> Option<[Minute; 2]> {
-        let episode = self.episodes.get(&id.0).filter(|episode| !episode.accepted)?;
+        let episode = self.episodes.get(id.index()).filter(|episode| !episode.accepted)?;
         let origin = self.origin?;
         Some([origin.plus(episode.onset[0]), origin.plus(episode.onset[1])])
     }
@@ -195,7 +204,7 @@ impl Detector {
     /// The drop that is open for a slice was none: its evidence is forgotten and its level is again the normal
     /// one. What is missing from now on counts anew.
     pub fn absolve(&mut self, id: SliceId) {
-        if let Some(episode) = self.episodes.remove(&id.0) {
+        if let Some(episode) = self.episodes.remove(id.index()) {
             episode.absolve(&mut self.bank, id.index());
         }
     }
@@ -313,9 +322,8 @@ impl Detector {
     }
 
     /// Block by block: the kernel, then the rows while its columns are near.
-    fn verdicts(&mut self, context: &Context) -> Vec<SliceVerdict> {
+    fn verdicts(&mut self, context: &Context, tell: Tell<'_>) {
         let step = self.step_of(context);
-        let mut rows = Vec::with_capacity(self.table.len());
         for block in 0..self.bank.blocks() {
             self.bank.step(block, &step);
             if self.firing != u32::MAX {
@@ -323,18 +331,21 @@ impl Detector {
             }
             for slice in block * WIDTH..((block + 1) * WIDTH).min(self.table.slots()) {
                 let id = SliceId(slice as u32);
-                if self.table.get(id).is_some() {
-                    rows.push(self.verdict(id, context));
+                if self.table.get(id).is_none() {
+                    continue;
+                }
+                let verdict = self.verdict(id, context);
+                if let Some(slice) = self.table.get(id) {
+                    tell(slice, verdict);
                 }
             }
         }
-        rows
     }
 
     fn verdict(&mut self, id: SliceId, context: &Context) -> SliceVerdict {
         let escalated = !context.no_data && self.live(id, context);
         let slice = id.index();
-        let open = self.episodes.get(&id.0).filter(|episode| !episode.accepted);
+        let open = self.episodes.get(slice).filter(|episode| !episode.accepted);
         let mut row = self.figures(id, context);
         row.verdict = self.decide(&row, context, open.is_some());
         row.escalated = escalated;
@@ -357,19 +368,19 @@ impl Detector {
     fn live(&mut self, id: SliceId, context: &Context) -> bool {
         let slice = id.index();
         let observed = f64::from(self.bank.get(slice, OBSERVED));
-        let turn = match self.episodes.get_mut(&id.0) {
+        let turn = match self.episodes.get_mut(slice) {
             Some(episode) => Some(episode.step(&mut self.bank, slice, observed, context.learns)),
             None => None,
         };
         if turn == Some(Turn::Forgotten)
-            || turn == Some(Turn::Ended) && self.episodes.get(&id.0).is_some_and(|e| !e.accepted)
+            || turn == Some(Turn::Ended) && self.episodes.get(slice).is_some_and(|e| !e.accepted)
         {
-            self.episodes.remove(&id.0);
+            self.episodes.remove(slice);
         }
         let closed = self.bank.get(slice, OPEN) == 0.0;
         if closed && !matches!(turn, Some(Turn::Ended | Turn::Forgotten)) && self.bank.get(slice, FIRED) > 0.0
         {
-            self.episodes.insert(id.0, Episode::open(&mut self.bank, slice));
+            self.episodes.put(slice, Episode::open(&mut self.bank, slice));
         }
         turn == Some(Turn::Escalated)
     }
@@ -392,8 +403,8 @@ impl Detector {
             observed: (!context.no_data).then_some(observed),
             observed_max: (!context.no_data).then_some(observed as f64 + lost),
             expected: judged.then(|| of_bank(EXPECTED)),
-            low: judged.then(|| (of_bank(LOW) - 0.5).ceil().max(0.0)),
-            high: judged.then(|| (of_bank(HIGH) - 0.5).ceil().max(0.0)),
+            low: judged.then(|| ceil(of_bank(LOW) - 0.5).max(0.0)),
+            high: judged.then(|| ceil(of_bank(HIGH) - 0.5).max(0.0)),
             completeness: context.completeness,
             evidence: of_bank(of(lead, EVIDENCE)),
             threshold: of_bank(of(lead, BAR)),
@@ -427,7 +438,7 @@ impl Detector {
             return;
         }
         let silent = |id: &SliceId| self.bank.get(id.index(), SILENT) >= RETIRED_AFTER;
-        let whole = |id: &SliceId| self.table.get(*id).is_some_and(crate::model::Slice::is_whole);
+        let whole = |id: &SliceId| self.table.get(*id).is_some_and(|slice| slice.is_whole());
         let gone: Vec<SliceId> =
             self.table.iter().map(|(id, _)| id).filter(|id| silent(id) && !whole(id)).collect();
         for id in gone {
@@ -440,9 +451,15 @@ impl Detector {
         self.profiles.clear(slice);
         self.parts.forget(slice);
         self.pulses.forget(slice as u32);
-        self.episodes.remove(&(slice as u32));
+        self.episodes.remove(slice);
         self.raises.forget(slice);
     }
+}
+
+/// The next whole number. Without a call: not every processor that this runs on has an instruction for it.
+fn ceil(value: f64) -> f64 {
+    let cut = value as i64 as f64;
+    if cut < value { cut + 1.0 } else { cut }
 }
 
 fn minute_of(since_origin: i32, context: &Context) -> Minute {

@@ -103,7 +103,7 @@ impl Detector {
             .filter(|(id, _)| self.bank.get(**id as usize, OPEN) == 0.0)
             .filter_map(|(id, wait)| {
                 let proof = self.proof(*id as usize, wait)?;
-                Some((SliceId(*id), self.table.get(SliceId(*id))?, wait, proof))
+                Some((SliceId(*id), &**self.table.get(SliceId(*id))?, wait, proof))
             })
             .collect();
         passed.sort_by_key(|(id, slice, ..)| (slice.0.len(), *id));
@@ -151,7 +151,7 @@ impl Detector {
             return false;
         }
         let silent = waits.iter().filter(|(_, wait)| wait.silent_us >= WIDER_US);
-        silent.filter_map(|(id, _)| self.table.get(SliceId(*id))).any(is_wider)
+        silent.filter_map(|(id, _)| self.table.get(SliceId(*id))).any(|other| is_wider(other))
     }
 
     /// Judges the open minutes as they stand, and empty ones up to `until`, on a copy: when will the slice be a drop?
@@ -181,15 +181,15 @@ impl Detector {
         let of_next = counts.iter().find(|(minute, _)| *minute == glance.next);
         let Some((_, of_next)) = of_next.filter(|_| share >= LEAST_SHARE) else { return BTreeMap::new() };
         let open = self.episodes.iter().filter(|(_, episode)| !episode.accepted);
-        let partial = |(id, episode): (&u32, &episode::Episode)| {
-            let slice = *id as usize;
+        let partial = |(id, episode): (u32, &episode::Episode)| {
+            let slice = id as usize;
             let whole = self.bank.get(slice, PROFILE) * self.bank.get(slice, NORMAL);
             let expected = f64::from(whole) * share.min(1.0);
             let observed = of_next[slice];
             let (gain, ends) = episode.outlook(&self.bank, slice, (observed as f32, expected as f32));
             let low = expected - 1.645 * self.variance(slice, expected).sqrt();
             let is_back = gain >= BACK && observed as f64 >= low;
-            (SliceId(*id), Partial { observed, expected, is_back, ends: is_back && ends })
+            (SliceId(id), Partial { observed, expected, is_back, ends: is_back && ends })
         };
         open.map(partial).collect()
     }

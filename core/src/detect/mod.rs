@@ -9,6 +9,7 @@ mod detector;
 mod drift;
 mod early;
 mod episode;
+mod episodes;
 mod funnel;
 mod labels;
 mod loss;

@@ -15,10 +15,12 @@ const REFUSED: u32 = u32::MAX;
 pub struct SliceTable {
     watch: Vec<Vec<usize>>,
     names: Vec<String>,
-    slices: Vec<Option<Slice>>,
+    slices: Vec<Option<Arc<Slice>>>,
     /// The grouping that each slice belongs to.
     grouping: Vec<usize>,
-    ids: HashMap<Slice, SliceId>,
+    ids: HashMap<Arc<Slice>, SliceId>,
+    /// Those of the first grouping.
+    first: BTreeSet<SliceId>,
     vacant: BTreeSet<SliceId>,
     limit: usize,
     refused_keys: u64,
@@ -40,6 +42,7 @@ impl SliceTable {
             slices: Vec::new(),
             grouping: Vec::new(),
             ids: HashMap::new(),
+            first: BTreeSet::new(),
             vacant: BTreeSet::new(),
             limit,
             refused_keys: 0,
@@ -55,7 +58,7 @@ impl SliceTable {
     }
 
     /// The slice of an id; `None` if it is unknown or retired.
-    pub fn get(&self, id: SliceId) -> Option<&Slice> {
+    pub fn get(&self, id: SliceId) -> Option<&Arc<Slice>> {
         self.slices.get(id.index())?.as_ref()
     }
 
@@ -65,7 +68,7 @@ impl SliceTable {
     }
 
     /// Known slices in id order.
-    pub fn iter(&self) -> impl Iterator<Item = (SliceId, &Slice)> {
+    pub fn iter(&self) -> impl Iterator<Item = (SliceId, &Arc<Slice>)> {
         let numbered = self.slices.iter().enumerate();
         numbered.filter_map(|(at, slice)| Some((SliceId(at as u32), slice.as_ref()?)))
     }
@@ -103,15 +106,16 @@ impl SliceTable {
             self.slices.push(None);
             self.grouping.push(0);
         }
-        self.place(id, slice);
+        self.place(id, Arc::new(slice));
         self.found.push(id);
         Some(id)
     }
 
     /// Puts a saved table back: slot by slot, those that are no longer watched stay vacant. Tells which came back.
-    pub fn restore(&mut self, slots: &[Option<Slice>]) -> Vec<bool> {
+    pub fn restore(&mut self, slots: &[Option<Arc<Slice>>]) -> Vec<bool> {
         (self.slices, self.grouping) = (vec![None; slots.len()], vec![0; slots.len()]);
         self.ids.clear();
+        self.first.clear();
         self.found.clear();
         self.forget_keys();
         self.vacant = (0..slots.len() as u32).map(SliceId).collect();
@@ -121,20 +125,23 @@ impl SliceTable {
                 continue;
             };
             self.vacant.remove(&SliceId(at as u32));
-            self.place(SliceId(at as u32), slice.clone());
+            self.place(SliceId(at as u32), Arc::clone(slice));
             kept[at] = true;
         }
         kept
     }
 
     /// What [`SliceTable::restore`] takes: the slice of each id, `None` where it is vacant.
-    pub fn save(&self) -> Vec<Option<Slice>> {
+    pub fn save(&self) -> Vec<Option<Arc<Slice>>> {
         self.slices.clone()
     }
 
-    fn place(&mut self, id: SliceId, slice: Slice) {
+    fn place(&mut self, id: SliceId, slice: Arc<Slice>) {
         self.grouping[id.index()] = self.grouping_of(&slice).unwrap_or(0);
-        self.slices[id.index()] = Some(slice.clone());
+        if self.grouping[id.index()] == 0 {
+            self.first.insert(id);
+        }
+        self.slices[id.index()] = Some(Arc::clone(&slice));
         self.ids.insert(slice, id);
     }
 
@@ -142,6 +149,7 @@ impl SliceTable {
     pub fn retire(&mut self, id: SliceId) {
         if let Some(slice) = self.slices.get_mut(id.index()).and_then(Option::take) {
             self.ids.remove(&slice);
+            self.first.remove(&id);
             self.vacant.insert(id);
             self.forget_keys();
         }
@@ -149,7 +157,7 @@ impl SliceTable {
 
     /// Slices of the first watched grouping: together they are the stream.
     pub fn first_grouping(&self) -> impl Iterator<Item = SliceId> {
-        self.iter().map(|(id, _)| id).filter(|id| self.grouping[id.index()] == 0)
+        self.first.iter().copied()
     }
 
     /// Slices found since the last call.
@@ -162,9 +170,14 @@ impl SliceTable {
         observed.clear();
         observed.resize(self.slots(), 0);
         let groupings = self.watch.len();
+        let mut next = 0;
         for row in rows.into_iter().filter(|row| row.key.watched) {
-            let at = self.remembered(row.key) * groupings;
-            observed.resize(self.slots(), 0);
+            let place = self.remembered(row.key, next);
+            next = place + 1;
+            if observed.len() < self.slots() {
+                observed.resize(self.slots(), 0);
+            }
+            let at = place * groupings;
             for id in self.judged[at..at + groupings].iter().filter(|id| **id != REFUSED) {
                 observed[*id as usize] += row.count;
             }
@@ -196,11 +209,15 @@ impl SliceTable {
     fn recall(&mut self, key: &Arc<SeriesKey>) -> Option<usize> {
         let is_known = |grouping: usize| self.ids.contains_key(&self.slice_of(key, grouping));
         let all = self.keys.len() < MEMO_KEYS && (0..self.watch.len()).all(is_known);
-        all.then(|| self.remembered(key))
+        all.then(|| self.remembered(key, usize::MAX))
     }
 
-    /// The place of a key in the memo: one lookup for a known key.
-    fn remembered(&mut self, key: &Arc<SeriesKey>) -> usize {
+    /// The place of a key in the memo: mostly `next`, since minutes have their keys in the same order, else
+    /// one lookup for a known key.
+    fn remembered(&mut self, key: &Arc<SeriesKey>, next: usize) -> usize {
+        if self.keys.get(next).is_some_and(|known| Arc::ptr_eq(known, key)) {
+            return next;
+        }
         let address = Arc::as_ptr(key) as usize;
         if let Some(at) = self.memo.get(&address) {
             return *at;
@@ -278,7 +295,7 @@ mod tests {
             (3, 6),
             "nothing is made by a look"
         );
-        assert_eq!(table.get(SliceId(0)), Some(&Slice::default()));
+        assert_eq!(table.get(SliceId(0)).map(|slice| &**slice), Some(&Slice::default()));
         assert_eq!(table.first_grouping().collect::<Vec<_>>(), [SliceId(0)]);
     }
 
@@ -291,7 +308,7 @@ mod tests {
         assert_eq!(observed, [3, 3]);
         table.retire(SliceId(1));
         table.roll_up(&SealedRows::from(vec![row(["DE", "web", "card", "placed"], true, 5)]), &mut observed);
-        assert_eq!(table.get(SliceId(1)), Some(&Slice::of([("marketplace", "DE")])));
+        assert_eq!(table.get(SliceId(1)).map(|slice| &**slice), Some(&Slice::of([("marketplace", "DE")])));
         assert_eq!(observed, [5, 5]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a detector saves and takes back: exact to the bit, so that a restart changes no verdict.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,7 @@ pub struct DetectorState {
 /// One slot; `slice` is null where it is vacant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct SliceState {
-    slice: Option<Slice>,
+    slice: Option<Arc<Slice>>,
     columns: Packed,
     history: Packed,
     pool: Packed,
@@ -64,7 +65,7 @@ impl Detector {
     /// Everything that later verdicts depend on.
     pub fn save(&self) -> DetectorState {
         let slots = self.table.save().into_iter().enumerate();
-        let slot = |(at, slice): (usize, Option<Slice>)| {
+        let slot = |(at, slice): (usize, Option<Arc<Slice>>)| {
             let (history, pool) = self.profiles.save(at);
             let lane = self.bank.lane(at);
             let [columns, drift] = [&lane[..BUCKET_PROFILE], &lane[BUCKET_PROFILE..]]
@@ -77,7 +78,7 @@ impl Detector {
             last: self.last.map(|minute| minute.0),
             loss: self.loss.clone(),
             slices: slots.map(slot).collect(),
-            episodes: self.episodes.clone(),
+            episodes: self.episodes.save(),
             pulses: self.pulses.clone(),
             raises: self.raises.clone(),
             masked: self.profiles.masked(),
@@ -92,7 +93,7 @@ impl Detector {
         if state.version > VERSION {
             return Err(StateError::TooNew(state.version));
         }
-        let slots: Vec<Option<Slice>> = state.slices.iter().map(|slot| slot.slice.clone()).collect();
+        let slots: Vec<Option<Arc<Slice>>> = state.slices.iter().map(|slot| slot.slice.clone()).collect();
         let kept = self.table.restore(&slots);
         self.grow();
         for (id, slice) in self.table.iter() {
@@ -103,10 +104,10 @@ impl Detector {
             let taken = self.take(at, slot).ok_or(StateError::Damaged(at));
             taken.inspect_err(|_| self.start_anew())?;
         }
-        let known = |id: &&u32| kept.get(**id as usize) == Some(&true);
-        let ids: Vec<u32> = state.episodes.keys().filter(known).copied().collect();
-        self.episodes = ids.into_iter().map(|id| (id, state.episodes[&id].clone())).collect();
         let is_kept = |id: u32| kept.get(id as usize) == Some(&true);
+        for (id, episode) in state.episodes.iter().filter(|(id, _)| is_kept(**id)) {
+            self.episodes.put(*id as usize, episode.clone());
+        }
         self.raises = state.raises.kept(is_kept);
         self.profiles.restore_masks(&state.masked, is_kept);
         self.loss = state.loss.clone();

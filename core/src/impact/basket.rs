@@ -2,18 +2,23 @@
 //! baskets vary: heavy tails make money less certain than orders.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::model::{Minute, SealedMinute, SeriesKey, Slice, StreamSpec};
 
 /// A minute counts half as much after this many minutes.
 const HALF_LIFE_MINUTES: f64 = 1440.0;
+/// What is left after one.
+const KEPT_IN_A_MINUTE: f64 = 0.999_518_763_622_666_2;
 /// Most slices with a basket of their own; the others use the whole stream's.
 const MOST_SLICES: usize = 20_000;
 /// Most currencies per slice.
 const MOST_CURRENCIES: usize = 32;
 /// A slice's own basket is used once this many (decayed) orders stand behind it.
 const ENOUGH_ORDERS: f64 = 20.0;
+/// Keys remembered with their baskets; beyond, all are forgotten and looked up again.
+const MOST_KEYS: usize = 262_144;
 /// Money is compared with what so many orders usually bring once in so many minutes.
 const BLOCK_MINUTES: i32 = 15;
 
@@ -36,6 +41,29 @@ pub struct Baskets {
     groups: Vec<Vec<(Vec<Box<str>>, Basket)>>,
     /// Slices that found no room.
     overflow: u64,
+    #[serde(skip)]
+    known: Known,
+}
+
+/// Where rows had their baskets; not saved, since it is found again.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    /// Address of a key → its place in `keys`, and times the number of groups in `places`.
+    memo: HashMap<usize, usize, foldhash::fast::RandomState>,
+    /// Held so that no address is used twice.
+    keys: Vec<Arc<SeriesKey>>,
+    /// For each of them a place per group; [`NOWHERE`] where there is no room.
+    places: Vec<u32>,
+}
+
+/// No basket.
+const NOWHERE: u32 = u32::MAX;
+
+/// What is known says nothing about baskets that cannot be found again.
+impl PartialEq for Known {
+    fn eq(&self, _: &Known) -> bool {
+        true
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,31 +95,61 @@ impl Baskets {
     pub fn learn(&mut self, spec: &StreamSpec, sealed: &SealedMinute) {
         let Some(sum) = spec.sums.first() else { return };
         self.groups.resize_with(spec.watch.len(), Vec::new);
-        let mut values: Vec<&str> = Vec::new();
+        let mut next = 0;
         for row in sealed.judged_rows().filter(|row| row.key.watched && row.count > 0) {
             let money = row.sums.first().map_or(0.0, |m| m.to_major(sum.scale));
-            for (group, dimensions) in spec.watch.iter().enumerate() {
-                values.clear();
-                values.extend(dimensions.iter().map(|&d| &*row.key.dimensions[d]));
-                if let Some(basket) = self.basket(group, &values) {
-                    basket.add(sealed.minute, row.count, currency_name(spec, row.key), money);
+            let row_at = self.row_of(spec, row.key, next);
+            next = row_at + 1;
+            for group in 0..spec.watch.len() {
+                let at = self.known.places[row_at * spec.watch.len() + group];
+                match self.groups[group].get_mut(at as usize) {
+                    Some((_, basket)) => {
+                        basket.add(sealed.minute, row.count, currency_name(spec, row.key), money);
+                    }
+                    None => self.overflow += 1,
                 }
             }
         }
     }
 
-    fn basket(&mut self, group: usize, values: &[&str]) -> Option<&mut Basket> {
+    /// The place of a key among the known ones: mostly `next`, since minutes have their keys in one order.
+    fn row_of(&mut self, spec: &StreamSpec, key: &Arc<SeriesKey>, next: usize) -> usize {
+        if self.known.keys.get(next).is_some_and(|known| Arc::ptr_eq(known, key)) {
+            return next;
+        }
+        let address = Arc::as_ptr(key) as usize;
+        if let Some(at) = self.known.memo.get(&address) {
+            return *at;
+        }
+        if self.known.keys.len() >= MOST_KEYS {
+            self.known = Known::default();
+        }
+        for group in 0..spec.watch.len() {
+            let place = self.basket(spec, group, key);
+            self.known.places.push(place);
+        }
+        let at = self.known.keys.len();
+        self.known.keys.push(Arc::clone(key));
+        self.known.memo.insert(address, at);
+        at
+    }
+
+    /// The place of a key's basket in a group, made if there is room.
+    fn basket(&mut self, spec: &StreamSpec, group: usize, key: &SeriesKey) -> u32 {
+        let values = || spec.watch[group].iter().map(|&d| &*key.dimensions[d]);
         let slices: usize = self.groups.iter().map(Vec::len).sum();
         let baskets = &mut self.groups[group];
-        match baskets.binary_search_by(|(own, _)| own.iter().map(|v| &**v).cmp(values.iter().copied())) {
-            Ok(at) => Some(&mut baskets[at].1),
-            Err(_) if slices >= MOST_SLICES => {
-                self.overflow += 1;
-                None
-            }
+        match baskets.binary_search_by(|(own, _)| own.iter().map(|v| &**v).cmp(values())) {
+            Ok(at) => at as u32,
+            Err(_) if slices >= MOST_SLICES => NOWHERE,
             Err(at) => {
-                baskets.insert(at, (values.iter().map(|&v| v.into()).collect(), Basket::default()));
-                Some(&mut baskets[at].1)
+                baskets.insert(at, (values().map(Box::from).collect(), Basket::default()));
+                // Those behind it have moved.
+                let places = self.known.places.iter_mut().skip(group).step_by(spec.watch.len());
+                places
+                    .filter(|place| **place >= at as u32 && **place != NOWHERE)
+                    .for_each(|place| *place += 1);
+                at as u32
             }
         }
     }
@@ -170,7 +228,7 @@ impl Basket {
     fn fade_to(&mut self, minute: Minute) {
         let passed = f64::from(minute.0) - f64::from(self.last.0);
         if self.orders > 0.0 && passed > 0.0 {
-            let kept = (-passed / HALF_LIFE_MINUTES).exp2();
+            let kept = if passed == 1.0 { KEPT_IN_A_MINUTE } else { (-passed / HALF_LIFE_MINUTES).exp2() };
             self.orders *= kept;
             self.compared *= kept;
             self.money.values_mut().chain(self.squares.values_mut()).for_each(|sum| *sum *= kept);

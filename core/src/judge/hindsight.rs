@@ -35,6 +35,8 @@ pub(super) struct Hindsight {
     rows: usize,
     most_rows: usize,
     changed: BTreeSet<(Minute, u32)>,
+    /// Rows of a minute that was forgotten: the next are written in their place.
+    spare: Vec<Past>,
 }
 
 #[derive(Clone, Debug)]
@@ -167,7 +169,13 @@ impl Hindsight {
     /// Nothing yet, for one of so many streams.
     pub(super) fn new(streams: usize) -> Hindsight {
         let most_rows = MOST_ROWS / streams.max(1);
-        Hindsight { minutes: VecDeque::new(), rows: 0, most_rows, changed: BTreeSet::new() }
+        Hindsight {
+            minutes: VecDeque::new(),
+            rows: 0,
+            most_rows,
+            changed: BTreeSet::new(),
+            spare: Vec::new(),
+        }
     }
 
     /// Keeps the verdicts of a minute, and those of the `keep` minutes up to it.
@@ -179,23 +187,24 @@ impl Hindsight {
         keep: i32,
     ) {
         let mut completeness = 1.0;
-        let rows: Vec<Past> = verdicts
-            .map(|verdict| {
-                completeness = verdict.completeness;
-                Past::of(verdict)
-            })
-            .collect();
-        self.rows += rows.len();
-        self.minutes.push_back(PastMinute { minute, revision: 0, completeness, counted, rows });
         while self.minutes.front().is_some_and(|first| minute.0 - first.minute.0 >= keep) {
             self.forget_first();
         }
+        let mut rows = std::mem::take(&mut self.spare);
+        rows.clear();
+        rows.extend(verdicts.map(|verdict| {
+            completeness = verdict.completeness;
+            Past::of(verdict)
+        }));
+        self.rows += rows.len();
+        self.minutes.push_back(PastMinute { minute, revision: 0, completeness, counted, rows });
         self.make_room();
     }
 
     fn forget_first(&mut self) {
         if let Some(first) = self.minutes.pop_front() {
             self.rows -= first.rows.len();
+            self.spare = first.rows;
         }
     }
 

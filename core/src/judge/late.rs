@@ -74,13 +74,21 @@ impl Judge {
         for anew in hindsight.take(&was_none) {
             let Some(slice) = table.get(anew.now.slice) else { continue };
             let (slice, minute) = (slice.clone(), anew.minute);
-            let row = SliceRow { slice: slice.clone(), verdict: anew.now.clone() };
+            let row = SliceRow { slice: Arc::clone(&slice), verdict: anew.now.clone() };
             revised.rows.push(RevisedRow { stream, minute, revision: anew.revision, row });
-            verdicts.push(LateVerdict { minute, slice, before: anew.before, now: anew.now });
+            verdicts.push(LateVerdict {
+                minute,
+                slice: (*slice).clone(),
+                before: anew.before,
+                now: anew.now,
+            });
         }
         let news = LateNews {
             verdicts: &verdicts,
-            was_none: &was_none.iter().filter_map(|id| table.get(*id).cloned()).collect(),
+            was_none: &was_none
+                .iter()
+                .filter_map(|id| table.get(*id).map(|slice| (**slice).clone()))
+                .collect(),
             refutes: &|slice, since, to| table.find(slice).is_some_and(|id| hindsight.refutes(id, since, to)),
             latest: &|slice| table.find(slice).and_then(|id| hindsight.said(id, last)),
             fraction: late.iter().map(|sealed| sealed.completeness.late).fold(0.0, f64::max),

@@ -79,7 +79,7 @@ fn a_drop_that_was_only_late_is_withdrawn_and_does_not_come_back() {
     assert!(withdrawn.text.contains("WITHDRAWN"), "{}", withdrawn.text);
     let lost = withdrawn.lost.as_ref().unwrap().orders.unwrap()[1];
     assert!(lost < 60.0, "{lost}");
-    let mine: Vec<_> = revised.rows.iter().filter(|row| row.row.slice == one_click()).collect();
+    let mine: Vec<_> = revised.rows.iter().filter(|row| *row.row.slice == one_click()).collect();
     assert_eq!(mine.len(), LATE.len());
     assert!(mine.iter().all(|row| row.revision == 1 && row.row.verdict.verdict == Verdict::Ok));
     assert_eq!(mine[0].row.verdict.observed, Some(USUAL));

@@ -38,8 +38,7 @@ pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
 use crate::detect::{DetectKnobs, Detector, Drift, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, Slice, SliceId, StreamId, StreamSpec, TimeUs,
-    View,
+    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, SliceId, StreamId, StreamSpec, TimeUs, View,
 };
 
 /// What a judge is made with, besides the streams.
@@ -88,6 +87,8 @@ pub struct Judge {
     funnels: Vec<FunnelDetector>,
     book: AlarmBook,
     rejections: Rejections,
+    /// Rows that nobody needs any more.
+    spare: Vec<SliceRow>,
 }
 
 impl Judge {
@@ -103,7 +104,7 @@ impl Judge {
             |spec: &FunnelSpec| FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs);
         let funnels = context.funnels.iter().map(funnel).collect();
         let (book, rejections) = (AlarmBook::new(book_context(&context)), Rejections::default());
-        Judge { detectors, hindsight, funnels, book, rejections, streams }
+        Judge { detectors, hindsight, funnels, book, rejections, streams, spare: Vec::new() }
     }
 
     /// Judges a sealed minute; those of one stream come in ascending order. A revision above 0 (that is for
@@ -161,20 +162,31 @@ impl Judge {
         if sealed.revision > 0 || detector.last_minute().is_some_and(|last| sealed.minute <= last) {
             return None;
         }
-        let verdicts = detector.judge(sealed);
+        let (mut rows, mut known) = (std::mem::take(&mut self.spare), 0);
+        detector.judge_each(sealed, &mut |slice, verdict| {
+            match rows.get_mut(known) {
+                Some(row) if Arc::ptr_eq(&row.slice, slice) => row.verdict = verdict,
+                Some(row) => *row = SliceRow { slice: Arc::clone(slice), verdict },
+                None => rows.push(SliceRow { slice: Arc::clone(slice), verdict }),
+            }
+            known += 1;
+        });
+        rows.truncate(known);
         let keep = i32::try_from(self.streams[sealed.stream.index()].revise_us / MICROS_PER_MINUTE);
         let hindsight = &mut self.hindsight[sealed.stream.index()];
-        hindsight.note(sealed.minute, sealed.watched_count(), verdicts.iter(), keep.unwrap_or(i32::MAX));
-        let table = detector.slices();
-        let named = |verdict: SliceVerdict| {
-            table.get(verdict.slice).map(|slice| SliceRow { slice: slice.clone(), verdict })
-        };
-        let mut rows: Vec<SliceRow> = verdicts.into_iter().filter_map(named).collect();
+        let verdicts = rows.iter().map(|row| &row.verdict);
+        hindsight.note(sealed.minute, sealed.watched_count(), verdicts, keep.unwrap_or(i32::MAX));
         let whole_watched = self.streams[sealed.stream.index()].watch.iter().any(Vec::is_empty);
-        if whole_watched && !rows.iter().any(|row| row.slice.is_whole()) {
-            rows.insert(0, SliceRow { slice: Slice::default(), verdict: unjudged(sealed) });
+        let is_first = rows.first().is_some_and(|row| row.slice.is_whole());
+        if whole_watched && !is_first && !rows.iter().any(|row| row.slice.is_whole()) {
+            rows.insert(0, SliceRow { slice: Arc::default(), verdict: unjudged(sealed) });
         }
         Some(rows)
+    }
+
+    /// Gives back a minute that nobody needs any more: the next one's rows are written in its place.
+    pub fn take_back(&mut self, judged: JudgedMinute) {
+        self.spare = judged.rows;
     }
 
     /// Keeps a change marker.

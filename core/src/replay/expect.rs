@@ -135,7 +135,7 @@ impl Looking {
             if judged.minute < expected.from.minute() || judged.minute.start() > expected.to {
                 continue;
             }
-            let Some(row) = judged.rows.iter().find(|row| row.slice == expected.slice) else { continue };
+            let Some(row) = judged.rows.iter().find(|row| *row.slice == expected.slice) else { continue };
             let verdict = &row.verdict;
             *seen.verdicts.entry(verdict.verdict).or_default() += 1;
             let peak = Peak {

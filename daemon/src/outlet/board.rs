@@ -192,7 +192,7 @@ impl StreamBoard {
         let first = judged.rows.iter().filter(|row| falls(&row.verdict));
         let others = judged.rows.iter().filter(|row| !falls(&row.verdict));
         let latest = first.chain(others).take(TOLD_SLICES).map(|row| Latest {
-            slice: row.slice.clone(),
+            slice: (*row.slice).clone(),
             point: Point::of(judged.minute, &row.verdict),
             since: row.verdict.onset.filter(|_| falls(&row.verdict)).map(|onset| onset[1]),
             recovering: row.verdict.recovering,
@@ -217,11 +217,11 @@ impl Kept {
         let mut unkept = 0;
         for row in &judged.rows {
             let point = Point::of(judged.minute, &row.verdict);
-            if let Some(points) = minutes.get_mut(&row.slice) {
+            if let Some(points) = minutes.get_mut(&*row.slice) {
                 points.push_back(point);
             } else if free > 0 {
                 free -= 1;
-                minutes.insert(row.slice.clone(), VecDeque::from([point]));
+                minutes.insert((*row.slice).clone(), VecDeque::from([point]));
             } else {
                 unkept += 1;
             }

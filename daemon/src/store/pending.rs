@@ -19,7 +19,7 @@ pub struct JudgedRow {
     /// The minute judged.
     pub minute: Minute,
     /// The slice.
-    pub slice: Slice,
+    pub slice: Arc<Slice>,
     /// The verdict.
     pub verdict: SliceVerdict,
     /// Revision of the row; the highest is valid.

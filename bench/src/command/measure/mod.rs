@@ -11,6 +11,7 @@ mod peers;
 mod profile;
 mod series;
 mod streams;
+mod year;
 
 use clap::{Args, ValueEnum};
 
@@ -39,6 +40,8 @@ enum Subject {
     Lanes,
     /// How soon a sealed minute can be read (S14)
     Fresh,
+    /// A year of minutes through the judge, and a minute of many slices (S11, S12)
+    Year,
     /// Instructions of each stage
     Instructions,
     /// Which functions take the time (needs perf)
@@ -74,6 +77,7 @@ pub fn measure(args: &MeasureArgs) -> Result<(), Failure> {
             Subject::Idle => idle::measure(quick),
             Subject::Lanes => lanes::measure(quick),
             Subject::Fresh => fresh::measure(),
+            Subject::Year => year::measure(quick),
             Subject::Instructions => stages(quick),
             Subject::Profile => profile::measure(quick),
         }?;

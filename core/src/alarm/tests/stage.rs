@@ -155,7 +155,7 @@ impl Stage {
             drift: Drift::default(),
             before_drop: None,
         };
-        SliceRow { slice, verdict }
+        SliceRow { slice: slice.into(), verdict }
     }
 
     /// Keeps count of a drop as the detector does.

@@ -60,12 +60,12 @@ pub struct FunnelMinute {
     /// What the second stream had, by the funnel's dimensions, with what is known to be missing of it.
     pub sealed: SealedMinute,
     /// The verdicts with their slices, in id order.
-    pub rows: Vec<(Slice, SliceVerdict)>,
+    pub rows: Vec<(Arc<Slice>, SliceVerdict)>,
 }
 
 impl FunnelMinute {
     fn falls(&self, slice: &Slice) -> bool {
-        self.rows.iter().any(|(own, verdict)| own == slice && verdict.verdict == Verdict::Drop)
+        self.rows.iter().any(|(own, verdict)| **own == *slice && verdict.verdict == Verdict::Drop)
     }
 }
 
@@ -204,12 +204,12 @@ impl FunnelDetector {
         let expected =
             |slice: &Slice| means.get(slice).map_or(0.0, |means| self.lags.expected_at_least(means));
         let whole: f64 = means.keys().map(expected).sum();
-        let verdicts = self
-            .detector
-            .judge_given(&sealed, &|slice| if slice.is_whole() { whole } else { expected(slice) });
-        let table = self.detector.slices();
-        let named = |v: SliceVerdict| Some((table.get(v.slice)?.clone(), v));
-        FunnelMinute { rows: verdicts.into_iter().filter_map(named).collect(), sealed }
+        let given = |slice: &Slice| if slice.is_whole() { whole } else { expected(slice) };
+        let mut rows = Vec::new();
+        self.detector.judge_given(&sealed, &given, &mut |slice, verdict| {
+            rows.push((Arc::clone(slice), verdict));
+        });
+        FunnelMinute { rows, sealed }
     }
 
     /// The minute of the second stream by the funnel's dimensions.

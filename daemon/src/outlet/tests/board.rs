@@ -30,7 +30,11 @@ pub fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
 /// A minute of so many slices, the last of which is down.
 pub fn minute(at: i32, slices: usize) -> JudgedMinute {
     let row = |n: usize| SliceRow {
-        slice: if n == 0 { Slice::default() } else { Slice::of([("marketplace", format!("{n:05}"))]) },
+        slice: Arc::new(if n == 0 {
+            Slice::default()
+        } else {
+            Slice::of([("marketplace", format!("{n:05}"))])
+        }),
         verdict: verdict(at.into(), if n == slices - 1 { Verdict::Drop } else { Verdict::Ok }),
     };
     JudgedMinute {
