@@ -21,34 +21,76 @@ fn holds(name: &str) {
     assert!(missed.is_empty(), "{name}:\n  {}\nalarms:\n{}", missed.join("\n  "), outcome.alarms());
 }
 
-#[test]
-fn one_feature_breaks_in_one_country() {
-    holds("one-click-in-us.toml");
+/// A test for each story.
+macro_rules! stories {
+    ($($name:ident: $file:literal,)+) => {
+        $(
+            #[test]
+            fn $name() {
+                holds($file);
+            }
+        )+
+        const STORIES: &[&str] = &[$($file),+];
+    };
+}
+
+stories! {
+    a_country_ramps_down: "a-country-ramps-down.toml",
+    a_fifth_of_everything: "a-fifth-of-everything.toml",
+    at_night: "at-night.toml",
+    blind_while_open: "blind-while-open.toml",
+    calm_other_seed: "calm-other-seed.toml",
+    calm_small_shop: "calm-small-shop.toml",
+    calm_week: "calm-week.toml",
+    comes_again: "comes-again.toml",
+    deploy_among_many: "deploy-among-many.toml",
+    everything_ramps_down: "everything-ramps-down.toml",
+    everything_stops: "everything-stops.toml",
+    far_away: "far-away.toml",
+    half_of_everything: "half-of-everything.toml",
+    host_missing: "host-missing.toml",
+    hours_apart: "hours-apart.toml",
+    it_gets_worse: "it-gets-worse.toml",
+    it_spreads: "it-spreads.toml",
+    large_shop: "large-shop.toml",
+    last_feature: "last-feature.toml",
+    log_change: "log-change.toml",
+    long_outage: "long-outage.toml",
+    moves_to_a_sibling: "moves-to-a-sibling.toml",
+    new_normal: "new-normal.toml",
+    nobody_sends: "nobody-sends.toml",
+    one_click_in_us: "one-click-in-us.toml",
+    one_country_stops: "one-country-stops.toml",
+    one_feature_everywhere: "one-feature-everywhere.toml",
+    one_payment_everywhere: "one-payment-everywhere.toml",
+    outage_and_missing_host: "outage-and-missing-host.toml",
+    outage_last_week: "outage-last-week.toml",
+    overshoot: "overshoot.toml",
+    payment_of_a_country: "payment-of-a-country.toml",
+    promotion_ends: "promotion-ends.toml",
+    promotion_last_week: "promotion-last-week.toml",
+    rollback: "rollback.toml",
+    short_burst: "short-burst.toml",
+    short_dip: "short-dip.toml",
+    slow_recovery: "slow-recovery.toml",
+    small_shop: "small-shop.toml",
+    sparse_slice: "sparse-slice.toml",
+    still_learning: "still-learning.toml",
+    two_at_once: "two-at-once.toml",
+    two_features_of_a_country: "two-features-of-a-country.toml",
+    two_weeks_known: "two-weeks-known.toml",
+    undeclared_holiday: "undeclared-holiday.toml",
+    whole_dip: "whole-dip.toml",
 }
 
 #[test]
-fn a_calm_week_is_quiet() {
-    holds("calm-week.toml");
-}
-
-#[test]
-fn everything_stops() {
-    holds("everything-stops.toml");
-}
-
-#[test]
-fn a_sending_host_goes_missing() {
-    holds("host-missing.toml");
-}
-
-#[test]
-fn two_things_break_at_once() {
-    holds("two-at-once.toml");
-}
-
-#[test]
-fn a_short_dip_wakes_nobody() {
-    holds("short-dip.toml");
+fn every_story_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files = std::fs::read_dir(folder).expect("a folder").flatten().map(|file| file.file_name());
+    let files: Vec<_> = files.filter(|name| name.to_string_lossy().ends_with(".toml")).collect();
+    assert!(files.len() >= 40);
+    let untold = files.iter().find(|name| !STORIES.contains(&&*name.to_string_lossy()));
+    assert_eq!(untold, None, "add it to the list above");
 }
 
 /// The alarm in the README is one that the program prints.

@@ -1,10 +1,11 @@
 //! The story's form, and how it is told.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::detect::DetectKnobs;
-use ebbd_core::judge::{Judge, JudgeContext};
+use ebbd_core::judge::{Judge, JudgeContext, JudgeState};
 use ebbd_core::model::{
     Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
 };
@@ -32,6 +33,12 @@ pub struct Story {
     pub minutes: i32,
     #[serde(default)]
     incident: Vec<IncidentPart>,
+    /// Incidents in the weeks that are learnt from.
+    #[serde(default)]
+    before: Vec<BeforePart>,
+    /// Lines that can't be read any more.
+    #[serde(default)]
+    rejected: Vec<RejectedPart>,
     #[serde(default)]
     missing: Vec<MissingPart>,
     #[serde(default)]
@@ -61,7 +68,30 @@ struct IncidentPart {
     slice: Slice,
     from: i32,
     to: i32,
+    /// The fraction that still comes; above 1 it is a rise.
     remaining: f64,
+    /// Minutes from `from` on in which it comes to that, step by step.
+    #[serde(default)]
+    ramp: i32,
+}
+
+/// An incident in the weeks before: so many minutes long, that many hours before the story begins.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BeforePart {
+    slice: Slice,
+    hours_ago: i32,
+    minutes: i32,
+    remaining: f64,
+}
+
+/// A share of the orders arrives as lines that can't be read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RejectedPart {
+    share: f64,
+    from: i32,
+    to: i32,
 }
 
 /// A host whose share of the events does not come.
@@ -96,6 +126,22 @@ struct Expect {
     within: i32,
     /// Minutes after `from` by which it is resolved.
     resolved: Option<i32>,
+    /// `page` or `ticket`, as it opens.
+    severity: Option<String>,
+    /// What it tells later on, such as `escalated`, each within `within` minutes of its time.
+    #[serde(default)]
+    then: Vec<Then>,
+    /// The first of the changes that it names.
+    change: Option<String>,
+}
+
+/// A later record of an alarm.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Then {
+    because: String,
+    from: i32,
+    within: i32,
 }
 
 /// What came of it.
@@ -108,8 +154,9 @@ pub struct Outcome {
 impl Story {
     /// For the runner's own test.
     pub fn expect_an_alarm_that_will_not_come(&mut self) {
-        let kind = "drop".to_owned();
-        self.expect.push(Expect { kind, slice: Slice::default(), from: 0, within: 10, resolved: None });
+        let (kind, slice) = ("drop".to_owned(), Slice::default());
+        let (resolved, severity, then, change) = (None, None, Vec::new(), None);
+        self.expect.push(Expect { kind, slice, from: 0, within: 10, resolved, severity, then, change });
     }
 
     /// Teaches a judge the weeks before, then tells it the story minute by minute.
@@ -117,22 +164,47 @@ impl Story {
         let spec = StreamSpec::example();
         let streams: Arc<[StreamSpec]> = Arc::new([spec.clone()]);
         let mut shop = Shop::new(ShopSpec { peak_per_min: self.peak, ..ShopSpec::demo(self.seed) }, &spec);
-        let mut judge = Judge::new(streams, context());
-        for minute in (BEGIN.0 - self.weeks * 7 * 1440..BEGIN.0).map(Minute) {
-            judge.learn(&shop.sealed(minute, StreamId(0), &spec));
-        }
-        for part in &self.incident {
-            let (from, to) = (BEGIN.plus(part.from), BEGIN.plus(part.to));
-            shop.break_slice(Incident { slice: part.slice.clone(), from, to, remaining: part.remaining });
-        }
+        self.before.iter().for_each(|part| shop.break_slice(part.incident()));
+        let taught = self.taught(&shop, &spec, &streams);
+        let mut judge = Judge::restore(streams, context(), taught).expect("a state that was just saved");
+        self.incident.iter().flat_map(IncidentPart::steps).for_each(|step| shop.break_slice(step));
         self.mark.iter().for_each(|part| judge.mark(part.mark()));
         let mut records = Vec::new();
         for offset in 0..self.minutes {
             let minute = BEGIN.plus(offset);
             let sealed = self.without_the_missing(shop.sealed(minute, StreamId(0), &spec), offset);
+            let sealed = self.without_the_rejected(sealed, offset);
             records.extend(judge.judge(&sealed, minute.end().plus_us(5_000_000)).records);
         }
         Outcome { expect: self.expect.clone(), max_others: self.max_others, records }
+    }
+
+    /// A judge after the weeks before the story; stories with the same weeks share it.
+    fn taught(&self, shop: &Shop, spec: &StreamSpec, streams: &Arc<[StreamSpec]>) -> JudgeState {
+        static TAUGHT: Mutex<BTreeMap<String, Arc<OnceLock<JudgeState>>>> = Mutex::new(BTreeMap::new());
+        let key = format!("{} {} {} {:?}", self.seed, self.weeks, self.peak, self.before);
+        let place = Arc::clone(TAUGHT.lock().expect("nobody panics with it").entry(key).or_default());
+        let learn = || {
+            let mut judge = Judge::new(Arc::clone(streams), context());
+            for minute in (BEGIN.0 - self.weeks * 7 * 1440..BEGIN.0).map(Minute) {
+                judge.learn(&shop.sealed(minute, StreamId(0), spec));
+            }
+            judge.save()
+        };
+        place.get_or_init(learn).clone()
+    }
+
+    fn without_the_rejected(&self, mut sealed: SealedMinute, offset: i32) -> SealedMinute {
+        for part in self.rejected.iter().filter(|part| (part.from..part.to).contains(&offset)) {
+            let mut rows = sealed.rows.to_vec();
+            for row in &mut rows {
+                let unread = (row.count as f64 * part.share) as i64;
+                row.count -= unread;
+                sealed.completeness.rejected += unread as u64;
+            }
+            sealed.rows = rows.into();
+        }
+        sealed
     }
 
     fn without_the_missing(&self, mut sealed: SealedMinute, offset: i32) -> SealedMinute {
@@ -153,6 +225,29 @@ impl Story {
             sealed.completeness = Completeness { no_data: true, ..sealed.completeness };
         }
         sealed
+    }
+}
+
+impl IncidentPart {
+    /// The incident, in steps of a minute while it ramps.
+    fn steps(&self) -> impl Iterator<Item = Incident> {
+        let incident = |from: i32, to: i32, remaining: f64| Incident {
+            slice: self.slice.clone(),
+            from: BEGIN.plus(from),
+            to: BEGIN.plus(to),
+            remaining,
+        };
+        let part = |at: i32| f64::from(at + 1) / f64::from(self.ramp + 1);
+        let ramp = (0..self.ramp).map(move |at| (self.from + at, 1.0 + (self.remaining - 1.0) * part(at)));
+        let steps = ramp.map(move |(at, remaining)| incident(at, at + 1, remaining));
+        steps.chain([incident(self.from + self.ramp, self.to, self.remaining)])
+    }
+}
+
+impl BeforePart {
+    fn incident(&self) -> Incident {
+        let from = BEGIN.plus(-60 * self.hours_ago);
+        Incident { slice: self.slice.clone(), from, to: from.plus(self.minutes), remaining: self.remaining }
     }
 }
 
@@ -201,10 +296,20 @@ impl Outcome {
 
     fn unmet(&self, expect: &Expect) -> Option<String> {
         let fits = |record: &&AlarmRecord| record.kind.name() == expect.kind && record.slice == expect.slice;
-        let opened = self.opened().filter(fits).map(|record| (record.no, offset(&record.minute))).next();
-        let Some((no, at)) = opened else {
+        let Some(record) = self.opened().find(fits) else {
             return Some(format!("no {} alarm for {}", expect.kind, expect.slice));
         };
+        let (no, at) = (record.no, offset(&record.minute));
+        if let Some(severity) = expect.severity.as_ref().filter(|want| **want != record.severity.name()) {
+            return Some(format!("the alarm for {} is no {severity}", expect.slice));
+        }
+        let first = record.changes.first().map(|change| change.what.as_str());
+        if expect.change.as_deref().is_some_and(|want| first != Some(want)) {
+            return Some(format!("the alarm for {} names {first:?} first", expect.slice));
+        }
+        if let Some(then) = expect.then.iter().find(|then| !self.tells(no, then)) {
+            return Some(format!("the alarm for {} tells no `{}` in time", expect.slice, then.because));
+        }
         if !(expect.from..=expect.from + expect.within).contains(&at) {
             return Some(format!("the alarm for {} opened at minute {at}", expect.slice));
         }
@@ -212,6 +317,13 @@ impl Outcome {
         let resolved = over.map(|record| offset(&record.minute));
         let late = expect.resolved.filter(|by| resolved.is_none_or(|at| at > expect.from + by));
         late.map(|_| format!("the alarm for {} was resolved at {resolved:?}", expect.slice))
+    }
+
+    fn tells(&self, no: u64, then: &Then) -> bool {
+        let in_time =
+            |record: &AlarmRecord| (then.from..=then.from + then.within).contains(&offset(&record.minute));
+        let mut records = self.records.iter().filter(|record| record.no == no);
+        records.any(|record| record.because.name() == then.because && in_time(record))
     }
 
     /// The first record of the first alarm.
