@@ -253,6 +253,8 @@ mod tests {
             deep: false,
             recovering: false,
             escalated: false,
+            drift: crate::detect::Drift::default(),
+            before_drop: None,
         };
         SliceRow { slice: Arc::clone(slice), verdict }
     }

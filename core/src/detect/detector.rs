@@ -414,7 +414,7 @@ impl Detector {
             recovering: false,
             escalated: false,
             drift: if judged { self.bank.drift(slice) } else { Drift::default() },
-            before_drop: self.episodes.get(&id.0).map(|_| of_bank(PROFILE) * of_bank(NORMAL)),
+            before_drop: self.episodes.get(slice).map(|_| of_bank(PROFILE) * of_bank(NORMAL)),
         }
     }
 

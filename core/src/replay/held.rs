@@ -152,7 +152,7 @@ impl Held {
     /// All slices that were looked at, with what is missing of them.
     pub fn all(&self) -> impl Iterator<Item = (&Slice, &Loss)> {
         let table = self.detector.slices();
-        self.losses.iter().filter_map(|(id, loss)| table.get(*id).map(|slice| (slice, loss)))
+        self.losses.iter().filter_map(|(id, loss)| table.get(*id).map(|slice| (&**slice, loss)))
     }
 
     /// Minutes with data that were learnt from.

@@ -50,7 +50,7 @@ impl Onsets {
             if let Some(slice) = self.detector.slices().get(verdict.slice).filter(|_| is_new)
                 && self.started.len() < MOST_DROPS
             {
-                self.started.push(Started { slice: slice.clone(), at: moment.sealed.minute });
+                self.started.push(Started { slice: (**slice).clone(), at: moment.sealed.minute });
             }
         }
     }
