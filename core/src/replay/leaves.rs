@@ -10,6 +10,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::{Held, Moment};
+use crate::impact::Loss;
 use crate::localize::{LeafDimension, LeafTable};
 use crate::model::{Minute, SeriesKey, Slice, StreamSpec};
 
@@ -143,7 +144,7 @@ impl Leaves {
         let part = f64::from(self.minutes) / f64::from(self.history_minutes.max(1));
         let mut expected: Vec<f64> = self.history.iter().map(|sum| sum * part).collect();
         let mut dimensions: Vec<LeafDimension> = (0..self.names.len()).map(|at| self.dimension(at)).collect();
-        rake(&mut expected, &dimensions, held);
+        rake(&mut expected, &dimensions, &self.within, held);
         let arrived = self.arrived();
         expected.iter_mut().for_each(|expected| *expected *= arrived);
         dimensions.retain(|dimension| dimension.values.len() > 1);
@@ -167,15 +168,17 @@ impl Leaves {
     }
 }
 
-/// Scales leaves so that their sums are what the detector expects of each slice.
-fn rake(expected: &mut [f64], dimensions: &[LeafDimension], held: &Held) {
+/// Scales leaves so that their sums are what the detector expects of each slice. The leaves are all of `within`, so
+/// they are no more than a part of a slice that reaches beyond it.
+fn rake(expected: &mut [f64], dimensions: &[LeafDimension], within: &Slice, held: &Held) {
     let code = |(dimension, value): (&String, &String)| {
         let at = dimensions.iter().position(|own| own.name == *dimension)?;
         let code = dimensions[at].values.iter().position(|own| own == value)?;
         Some((at, code as u32))
     };
     let mut targets: Vec<(Vec<usize>, f64)> = Vec::new();
-    for (slice, loss) in held.all().filter(|(_, loss)| loss.minutes > 0 && loss.expected >= RAKED_FROM) {
+    let known = |loss: &Loss| loss.minutes > 0 && loss.expected >= RAKED_FROM;
+    for (slice, loss) in held.all().filter(|(slice, loss)| within.contains(slice) && known(loss)) {
         let Some(codes) = slice.0.iter().map(code).collect::<Option<Vec<(usize, u32)>>>() else { continue };
         let has = |leaf: &usize| codes.iter().all(|(at, code)| dimensions[*at].codes[*leaf] == *code);
         targets.push(((0..expected.len()).filter(has).collect(), loss.expected));

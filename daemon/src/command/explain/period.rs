@@ -3,7 +3,7 @@
 use ebbd_core::alarm::State;
 use ebbd_core::alarm::block::instant;
 use ebbd_core::localize::LeafTable;
-use ebbd_core::model::{Minute, Slice, TimeUs};
+use ebbd_core::model::{Minute, TimeUs};
 use ebbd_core::replay::Leaves;
 
 use super::ExplainArgs;
@@ -38,7 +38,7 @@ pub(super) fn table(args: &ExplainArgs) -> Result<LeafTable, Failure> {
     let mut period = PastPeriod::open(&dirs, args.config.as_deref(), stream.as_deref(), span)?;
     let incidents = incidents(&stored, &period)?;
     let mut leaves = Leaves::new(&period.spec, within.clone(), period.minutes.clone(), incidents);
-    let held = period.hold(&Slice::default(), true, &mut |moment| leaves.tell(moment))?;
+    let held = period.hold(&within, true, &mut |moment| leaves.tell(moment))?;
     period.notes.iter().for_each(|note| eprintln!("ebbd explain: {note}"));
     if leaves.history_minutes() == 0 {
         return Err(Failure::trouble("there are no data of the same minutes in the four weeks before"));
