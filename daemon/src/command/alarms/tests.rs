@@ -92,7 +92,7 @@ fn a_list_has_two_lines_an_alarm() {
     }
     insta::assert_snapshot!(table(&known(), 3, &style(80)), @r"
       47  page firing          US / one-click: orders -98 %
-          14:03 CET (6 min); losing 528/min; lost 1.6k orders; acked 14:08 ann: roll…
+          14:03 CET (6 min); losing 528/min; lost 1.6k orders; acked 14:08 ann: rol…
       46  page resolved        US / one-click: orders -98 %
           14:03 CET (38 min); lost 1.6k orders; labelled real
     and 3 before: ebbd alarms list --all
