@@ -166,7 +166,7 @@ mod tests {
         );
         assert_eq!((opened.because, opened.notify), (Because::Opened, Notify::Ticket));
         assert_eq!(opened.key, "no_data/orders/rejected=shop");
-        assert_eq!(opened.text, format!("TICKET 1  {told}"));
+        assert_eq!(opened.text, format!("TICKET 1  {}", told.replacen(" UTC", "", 1)));
         let onset = AT.to_string();
         assert_eq!(opened.onset, Some([onset.clone(), onset.clone(), onset]));
         assert!(tell(&mut judge, &arrivals("shop", AT.plus(1), 1000, 700, 20)).is_empty());
