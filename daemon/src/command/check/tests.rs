@@ -38,14 +38,14 @@ fn the_summary_of_the_defaults() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 702MiB of 1GiB, 2 lanes
+      memory          at most 710MiB of 1GiB, 2 lanes
                       program 64MiB, receive buffers 24.7MiB, datagram batches
                         4.0MiB, connections: partial lines 64.0MiB, lanes: series
                         85.4MiB, lanes: distinct values 64MiB, committer: series
                         62.5MiB, committer: distinct values 32MiB, judge: slices
                         39.0MiB, judge: last minutes 7MiB, alarm socket: records and
-                        subscribers 56MiB, rows that wait for their roll 128MiB,
-                        Parquet under construction 72MiB
+                        subscribers 56MiB, dashboard: last hours 8MiB, rows that
+                        wait for their roll 128MiB, Parquet under construction 72MiB
     ");
 }
 
@@ -83,13 +83,14 @@ fn the_summary_of_more() {
       data            ./ebbd-data, as host web-01
                       readable 5m after a minute was sealed
       judge           view whole; false alarms: 1 per week over all slices together
-      memory          at most 712MiB of 1GiB, 2 lanes
+      memory          at most 720MiB of 1GiB, 2 lanes
                       program 64MiB, receive buffers 24.7MiB, datagram batches
                         4.0MiB, connections: partial lines 64.0MiB, lanes: series
                         79.3MiB, committer: series 51.8MiB, event ids 122MiB, judge:
                         slices 39.0MiB, judge: last minutes 7MiB, alarm socket:
-                        records and subscribers 56MiB, rows that wait for their roll
-                        128MiB, Parquet under construction 72MiB
+                        records and subscribers 56MiB, dashboard: last hours 8MiB,
+                        rows that wait for their roll 128MiB, Parquet under
+                        construction 72MiB
     ");
 }
 
