@@ -65,7 +65,6 @@ stories! {
     one_payment_everywhere: "one-payment-everywhere.toml",
     outage_and_missing_host: "outage-and-missing-host.toml",
     outage_last_week: "outage-last-week.toml",
-    overshoot: "overshoot.toml",
     payment_of_a_country: "payment-of-a-country.toml",
     promotion_ends: "promotion-ends.toml",
     promotion_last_week: "promotion-last-week.toml",
