@@ -82,7 +82,7 @@ impl Profiles {
 
     /// Leaves the half-hour out of the slice's profile, whether it has been recorded or is to come, until it is
     /// four weeks old. `by` is whom [`Profiles::unmask`] names. It is recorded all the same, so that
-    /// this can be taken back. Nothing happens if [`MOST_MASKED`] are.
+    /// this can be taken back. Nothing happens if `MOST_MASKED` are.
     pub fn mask(&mut self, slice: usize, week: i64, bucket: usize, by: u64) {
         let key = mask_key(slice, week, bucket);
         let has_room = self.masks.len() < MOST_MASKED || self.masks.contains_key(&key);
