@@ -26,8 +26,9 @@ const SHIPMENTS: [Traffic; 1] = [("US", "cart", 300.0)];
 const RETURNS: [Traffic; 1] = [("US", "cart", 300.0)];
 /// Days of history: enough to be judged.
 const DAYS: i32 = 10;
-/// Open minutes are looked at once ebbd has been running for a minute.
-const SETTLED: Duration = Duration::from_secs(75);
+/// Open minutes are looked at once ebbd has been running for a minute, and silence is told of a slice that was seen
+/// to grow in sixty seconds since.
+const SETTLED: Duration = Duration::from_secs(150);
 
 /// What goes wrong.
 #[derive(Default)]
@@ -158,7 +159,8 @@ fn learnt(streams: &[(&str, &[Traffic])]) -> Place {
             format!("[source.{name}]\ntype = \"unix\"\nlisten = \"@/{name}.sock\"\nstream = \"{name}\"\n");
         stream(name) + &source
     };
-    let place = Place::new(&streams.iter().map(part).collect::<String>());
+    let limits = "[limits]\nmemory = \"2GiB\"\n";
+    let place = Place::new(&(streams.iter().map(part).collect::<String>() + limits));
     for (name, slices) in streams {
         let table = place.path(&format!("{name}.csv"));
         fs::write(&table, history(slices)).unwrap();
