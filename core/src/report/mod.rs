@@ -3,6 +3,8 @@
 //!
 //! In: alarm records, verdicts, a time zone, texts that came from events. Out: text. Must not know: files, sockets, clocks.
 
+// It reads rows of the datasets.
+#[cfg(feature = "columns")]
 pub mod incident;
 mod layout;
 #[cfg(test)]
