@@ -32,7 +32,10 @@ step "set-up finished?"
 wait "$setup" || { cat "$log"; echo "tests/setup.sh failed: see above"; exit 1; }
 tail -n 3 "$log"
 
-step "tests"
+# The tests mostly wait for minutes to pass: what is fuzzed later is built meanwhile.
+step "tests (and in the background, what is fuzzed)"
+nice -n 19 tests/fuzz/run.sh build >"$log" 2>&1 &
+fuzzed=$!
 cargo test --profile ci --workspace
 
 step "documentation"
@@ -41,6 +44,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --profile ci --workspace --no-deps
 step "loom: the concurrency of our own, every interleaving"
 tests/loom.sh
 
+wait "$fuzzed" || { cat "$log"; echo "the fuzz targets can't be built: see above"; exit 1; }
 step "fuzz: whatever parses, ${FUZZ_SECONDS:-60} s a target"
 tests/fuzz/run.sh "${FUZZ_SECONDS:-60}"
 

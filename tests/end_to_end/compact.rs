@@ -105,15 +105,19 @@ fn days_are_merged_beside_a_writer_and_readers_and_over_kills() {
         eventually("there are many files", 3 * PATIENCE, || {
             place.data().join("minutes").exists() && files(&place, "minutes").iter().any(|&n| n > 24)
         });
+        // From before it has begun to about when one that nobody disturbs has ended.
+        let begun = Instant::now();
+        let (code, told) = compact(&place, &[]);
+        assert_eq!(code, Some(0), "{told}");
+        let sixth = begun.elapsed() / 6;
         for round in 0..rounds {
+            std::thread::sleep(Duration::from_millis(700));
             let mut child = place.command(&["compact"]).stdout(std::process::Stdio::null()).spawn().unwrap();
-            // From before it has begun to after it has ended.
-            std::thread::sleep(Duration::from_millis(round * 97 % 300));
+            std::thread::sleep(sixth * (round % 6) as u32);
             let was_over = child.try_wait().unwrap().is_some();
             child.kill().unwrap();
             child.wait().unwrap();
             (killed, ended) = if was_over { (killed, ended + 1) } else { (killed + 1, ended) };
-            std::thread::sleep(Duration::from_millis(700));
         }
         let (code, told) = compact(&place, &[]);
         assert_eq!(code, Some(0), "{told}");

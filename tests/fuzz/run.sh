@@ -3,6 +3,7 @@
 # two at a time, each for the given seconds (60 if left out), seeded with tests/corpus. Nothing is
 # written to the repository. Exit 1 on a finding, with the input that shows it.
 #   tests/fuzz/run.sh [seconds] [target...]
+#   tests/fuzz/run.sh build                   builds all of them and runs none
 # How often each ran is noted in target/reliability, for docs/reliability.md.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,6 +24,7 @@ RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing" \
   cargo build --quiet --locked --release --target "$host" --manifest-path "$here/Cargo.toml" \
   --target-dir "$root/target/fuzz" --bins $features
+[ "$seconds" != build ] || exit 0
 bin="$root/target/fuzz/$host/release"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/ebbd-fuzz.XXXXXX")

@@ -35,8 +35,9 @@ const MARKERS_SHOWN_US: i64 = 86_400_000_000;
 const JUDGE_QUEUE: usize = 4_096;
 /// Numbers that outlive the process; the stage is cleaned of Parquet only.
 const TALLY: &str = "tally";
-/// Late data become revisions at least this often, however long a roll is.
-const REVISE_AT_LEAST_US: i64 = 300_000_000;
+/// Late data become revisions at least this often, however long a roll is: an alarm that was only late data is
+/// withdrawn within about a minute of their coming.
+const REVISE_AT_LEAST_US: i64 = 60_000_000;
 
 /// What every stage is started with.
 pub(super) struct Stages<'a> {
