@@ -120,6 +120,7 @@ fn verdict(verdict: Verdict, observed: Option<i64>) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        declared: None,
         before_drop: None,
     }
 }

@@ -7,7 +7,7 @@ use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext, JudgeState};
 use ebbd_core::model::{
-    Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
+    CalendarEntry, CalendarTime, Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
 };
 use ebbd_core::simulate::{Incident, Shop, ShopSpec};
 use serde::Deserialize;
@@ -33,6 +33,9 @@ pub struct Story {
     pub minutes: i32,
     #[serde(default)]
     incident: Vec<IncidentPart>,
+    /// Declared days.
+    #[serde(default)]
+    calendar: Vec<CalendarPart>,
     /// Incidents in the weeks that are learnt from.
     #[serde(default)]
     before: Vec<BeforePart>,
@@ -83,6 +86,16 @@ struct BeforePart {
     hours_ago: i32,
     minutes: i32,
     remaining: f64,
+}
+
+/// A period that was declared beforehand, in minutes after the beginning.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalendarPart {
+    name: String,
+    slice: Slice,
+    from: i32,
+    to: i32,
 }
 
 /// A share of the orders arrives as lines that can't be read.
@@ -166,7 +179,9 @@ impl Story {
         let mut shop = Shop::new(ShopSpec { peak_per_min: self.peak, ..ShopSpec::demo(self.seed) }, &spec);
         self.before.iter().for_each(|part| shop.break_slice(part.incident()));
         let taught = self.taught(&shop, &spec, &streams);
-        let mut judge = Judge::restore(streams, context(), taught).expect("a state that was just saved");
+        let calendar = self.calendar.iter().map(CalendarPart::entry).collect();
+        let context = JudgeContext { calendar, ..context() };
+        let mut judge = Judge::restore(streams, context, taught).expect("a state that was just saved");
         self.incident.iter().flat_map(IncidentPart::steps).for_each(|step| shop.break_slice(step));
         self.mark.iter().for_each(|part| judge.mark(part.mark()));
         let mut records = Vec::new();
@@ -244,6 +259,14 @@ impl IncidentPart {
     }
 }
 
+impl CalendarPart {
+    fn entry(&self) -> CalendarEntry {
+        let at = |offset: i32| CalendarTime::At(BEGIN.plus(offset).start());
+        let (name, slice) = (self.name.clone(), self.slice.clone());
+        CalendarEntry { name, from: at(self.from), to: at(self.to), slice, learn: false, like: None }
+    }
+}
+
 impl BeforePart {
     fn incident(&self) -> Incident {
         let from = BEGIN.plus(-60 * self.hours_ago);
@@ -276,6 +299,7 @@ fn context() -> JudgeContext {
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1_000 },
         http_url: None,
         funnels: Vec::new(),
+        calendar: Vec::new(),
     }
 }
 

@@ -88,6 +88,7 @@ pub fn cases(spec: TrialSpec) -> Vec<Case> {
         knobs,
         http_url: None,
         funnels: Default::default(),
+        calendar: Vec::new(),
     };
     let mut judge = Judge::new(Arc::from([till.spec.clone()]), context);
     let mut last: BTreeMap<u64, AlarmRecord> = BTreeMap::new();

@@ -23,7 +23,7 @@ pub enum Tone {
 /// A line below the head: its label in a column of its own, then parts that may be broken apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// `suspect`, `data`, `next`; empty for a line without one.
+    /// `note`, `suspect`, `data`, `next`; empty for a line without one.
     pub label: &'static str,
     /// The parts, from left to right.
     pub parts: Vec<String>,
@@ -192,12 +192,21 @@ fn drop_lines(record: &AlarmRecord, clock: &Clock) -> Vec<Line> {
     figures.extend(elsewhere(record).filter(|_| !blind));
     let mut next = vec![format!("ebbd alarms show {no} | ack {no} | silence {no} --for 2h", no = record.no)];
     next.extend(waiting(record));
-    vec![
-        Line { label: "", parts: figures },
+    let mut lines = vec![Line { label: "", parts: figures }];
+    lines.extend(holiday(record).map(|note| Line { label: "note", parts: vec![note] }));
+    lines.extend([
         Line { label: "suspect", parts: vec![suspect(record, clock)] },
         Line { label: "data", parts: vec![data(record, clock)] },
         Line { label: "next", parts: next },
-    ]
+    ]);
+    lines
+}
+
+/// Why it may be no trouble at all.
+fn holiday(record: &AlarmRecord) -> Option<String> {
+    let reason = record.reason.as_deref().filter(|_| record.because == Because::Opened)?;
+    let is_one = reason == words::LIKE_A_HOLIDAY || reason.starts_with(words::DECLARED);
+    is_one.then(|| escape(reason))
 }
 
 fn update(record: &AlarmRecord, clock: &Clock) -> Block {

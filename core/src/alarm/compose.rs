@@ -32,6 +32,8 @@ pub struct BookContext {
     pub config_hash: String,
     /// Address of the dashboard, without a slash at its end: `http://127.0.0.1:7780`.
     pub http_url: Option<String>,
+    /// What the declared days are called.
+    pub calendar: Vec<String>,
 }
 
 /// A record with everything that does not depend on what the alarm is about.

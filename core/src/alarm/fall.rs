@@ -63,6 +63,12 @@ pub(super) struct Fall {
     /// The stream that should have brought the events, where it is a funnel that fell.
     #[serde(default)]
     pub(super) per: Option<String>,
+    /// The entry of the calendar in whose period it began.
+    #[serde(default)]
+    pub(super) declared: Option<u16>,
+    /// It began alike in the whole shop and little by little, as a holiday does.
+    #[serde(default)]
+    pub(super) gradual: bool,
 }
 
 /// A slice that fell.
@@ -107,10 +113,13 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
         better: None,
         told: Told::default(),
         per: scene.subject.per.map(str::to_owned),
+        declared: scene.declared(&shown),
+        gradual: false,
     };
     fall.take(explanation);
     fall.recount(scene, onset);
-    let severity = fall.severity(scene);
+    fall.gradual = fall.begins_gradually(scene, onset);
+    let severity = fall.severity(scene, onset);
     Opening { fall, root: shown, onset, severity }
 }
 
@@ -143,6 +152,12 @@ fn window_start(minute: Minute, onset: [Minute; 3]) -> Minute {
 }
 
 impl Fall {
+    /// Whether a fall of `slice` is this one: it stands above or below one of its slices, or in the same declared period.
+    pub(super) fn takes_in(&self, slice: &Slice, scene: &Scene) -> bool {
+        let same = |entry: u16| self.declared == Some(entry) && scene.declared(slice) == self.declared;
+        self.touches(slice) || self.declared.is_some_and(same)
+    }
+
     /// Whether `slice` stands above or below one of its slices.
     pub(super) fn touches(&self, slice: &Slice) -> bool {
         self.members.iter().any(|member| member.slice.related(slice)) || self.shown.related(slice)
@@ -194,7 +209,7 @@ impl Fall {
         self.note_recovery(scene, before);
         life.state = if self.recovery.is_some() { State::Recovering } else { State::Firing };
         if life.severity == Severity::Ticket {
-            life.severity = self.severity(scene);
+            life.severity = self.severity(scene, life.onset);
         }
         let rate = self.lately(scene, life.onset).loss_rate();
         let worse = self.told.is_worse(rate);
@@ -389,11 +404,15 @@ impl Fall {
 
     /// A page when a slice fell deep (to 65 % or less) or the whole stream misses 15 %; else a ticket. Traffic
     /// that may only have moved is never more.
-    fn severity(&self, scene: &Scene) -> Severity {
+    fn severity(&self, scene: &Scene, onset: [Minute; 3]) -> Severity {
         let whole = scene.verdict(&Slice::default()).and_then(|v| v.expected).unwrap_or(f64::INFINITY);
         let missing = self.members.iter().map(|m| scene.shortfall(&m.slice)).fold(0.0, f64::max);
         let deep = self.members.iter().any(|member| member.deep);
-        let page = deep || missing >= LARGE * whole;
+        let page = match self.declared {
+            // How much a declared day brings nobody knows: what is deep then was sudden.
+            Some(_) => deep,
+            None => (deep || missing >= LARGE * whole) && !self.is_like_a_holiday(scene, onset),
+        };
         if page && scene.subject.kind != Kind::Traffic { Severity::Page } else { Severity::Ticket }
     }
 

@@ -27,7 +27,7 @@ impl AlarmBook {
             }
         }
         self.pages.open = alarms;
-        for group in groups(&alone) {
+        for group in groups(&alone, |a, b| scene.together(a, b)) {
             records.extend(self.open_fall(scene, &group));
         }
     }
@@ -69,7 +69,7 @@ impl AlarmBook {
                     None => self.begin(kind, about, &what, onset, severity, scene.now)?,
                 };
                 let stream = scene.spec.name.clone();
-                (Life { root, stream, ..life }, News { is_known, ..News::plain(Because::Opened) })
+                (Life { root, stream, ..life }, News { is_known, ..fall.opens(&self.context) })
             }
         };
         Some(self.open(life, Matter::Fall(Box::new(fall)), news, scene))
@@ -185,7 +185,7 @@ fn assign<'a>(scene: &Scene<'a>, alarms: &[Alarm], joined: &mut [Vec<&'a Slice>]
         let before = alone.len();
         alone.retain(|slice| {
             let touches = |at: usize, fall: &fall::Fall| {
-                fall.touches(slice) || joined[at].iter().any(|other| other.related(slice))
+                fall.takes_in(slice, scene) || joined[at].iter().any(|other| scene.together(other, slice))
             };
             let Some((at, _)) = falls().find(|&(at, fall)| touches(at, fall)) else { return true };
             joined[at].push(slice);

@@ -2,13 +2,16 @@
 
 use crate::model::Slice;
 
-/// Splits slices into groups: two are in one group when one contains the other, or a chain of such
+/// Splits slices into groups: two are in one group when they go `together`, or a chain of such
 /// relations leads from one to the other. Groups and their slices keep the given order.
-pub(super) fn groups<'a>(slices: &[&'a Slice]) -> Vec<Vec<&'a Slice>> {
+pub(super) fn groups<'a>(
+    slices: &[&'a Slice],
+    together: impl Fn(&Slice, &Slice) -> bool,
+) -> Vec<Vec<&'a Slice>> {
     let mut groups: Vec<Vec<&Slice>> = Vec::new();
     for &slice in slices {
         let (mut joined, apart): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| group.iter().any(|other| other.related(slice)));
+            groups.into_iter().partition(|group| group.iter().any(|other| together(other, slice)));
         groups = apart;
         let mut group: Vec<&Slice> = joined.drain(..).flatten().collect();
         group.push(slice);
@@ -20,6 +23,10 @@ pub(super) fn groups<'a>(slices: &[&'a Slice]) -> Vec<Vec<&'a Slice>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn groups<'a>(slices: &[&'a Slice]) -> Vec<Vec<&'a Slice>> {
+        super::groups(slices, Slice::related)
+    }
 
     #[test]
     fn chains_of_relation_make_one_group() {

@@ -14,6 +14,7 @@ mod follow;
 mod funnel;
 mod group;
 mod handling;
+mod holiday;
 mod incident;
 mod late;
 mod life;

@@ -254,6 +254,7 @@ mod tests {
             recovering: false,
             escalated: false,
             drift: crate::detect::Drift::default(),
+            declared: None,
             before_drop: None,
         };
         SliceRow { slice: Arc::clone(slice), verdict }

@@ -124,6 +124,16 @@ impl<'a> Scene<'a> {
         drops.into_iter()
     }
 
+    /// The entry of the calendar that declares this minute for `slice`.
+    pub(super) fn declared(&self, slice: &Slice) -> Option<u16> {
+        self.verdict(slice).and_then(|verdict| verdict.declared)
+    }
+
+    /// Whether falls of both are one incident: one contains the other, or both lie in the same declared period.
+    pub(super) fn together(&self, a: &Slice, b: &Slice) -> bool {
+        a.related(b) || self.declared(a).is_some() && self.declared(a) == self.declared(b)
+    }
+
     /// Events missing in this minute of `slice`.
     pub(super) fn shortfall(&self, slice: &Slice) -> f64 {
         self.verdict(slice).map_or(0.0, shortfall)

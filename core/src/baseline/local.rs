@@ -47,6 +47,12 @@ impl LocalZone {
         }
     }
 
+    /// The first minute of a local day.
+    pub fn begin_of(&self, day: jiff::civil::Date) -> Minute {
+        let begin = day.to_zoned(self.0.clone()).map(|zoned| zoned.timestamp().as_second().div_euclid(60));
+        Minute(begin.ok().and_then(|minute| i32::try_from(minute).ok()).unwrap_or(i32::MAX))
+    }
+
     fn offset_minutes(&self, minute: Minute) -> i64 {
         match jiff::Timestamp::from_microsecond(minute.start().0) {
             Ok(stamp) => i64::from(self.0.to_offset(stamp).seconds().div_euclid(60)),
@@ -56,6 +62,11 @@ impl LocalZone {
 }
 
 impl LocalTime {
+    /// Half-hours since the first local week began.
+    pub fn half_hour(self) -> i64 {
+        self.week * BUCKETS as i64 + self.bucket as i64
+    }
+
     /// The buckets whose centres lie before and after the minute's middle.
     pub fn sides(self) -> (usize, usize) {
         let left = if self.minute < 15 { self.bucket + BUCKETS - 1 } else { self.bucket };

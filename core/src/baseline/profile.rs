@@ -113,14 +113,27 @@ impl Profiles {
         kept.for_each(|m| self.mask(m.slice as usize, m.week, usize::from(m.bucket), m.by));
     }
 
-    /// The codes of a bucket, without those that are masked.
-    fn codes(&self, slice: usize, bucket: usize) -> [u16; WEEKS] {
+    /// The codes of a bucket, without those that are masked or `left_out` (bits by week modulo four).
+    fn codes(&self, slice: usize, bucket: usize, left_out: u8) -> [u16; WEEKS] {
         let mut codes = self.history[bucket][slice];
+        (0..WEEKS).filter(|week| left_out & 1 << week != 0).for_each(|week| codes[week] = ABSENT);
         if !self.masks.is_empty() {
             let masked = |week: &usize| self.masks.contains_key(&mask_key(slice, *week as i64, bucket));
             (0..WEEKS).filter(masked).for_each(|week| codes[week] = ABSENT);
         }
         codes
+    }
+
+    /// Keeps the mean rate of a finished bucket that is not to be learnt from: nothing but
+    /// [`Profiles::rate_of_week`] sees it as long as the caller leaves it out.
+    pub fn keep(&mut self, slice: usize, week: i64, bucket: usize, rate: f32) {
+        self.history[bucket][slice][week.rem_euclid(WEEKS as i64) as usize] = encode(rate);
+    }
+
+    /// The rate that one week had in a bucket, if that is known; the caller knows that it is no later week's.
+    pub fn rate_of_week(&self, slice: usize, week: i64, bucket: usize) -> Option<f32> {
+        let code = self.history[bucket][slice][week.rem_euclid(WEEKS as i64) as usize];
+        (code != ABSENT).then(|| decode(f32::from(code)))
     }
 
     /// Records the mean rate (events per minute, at slow level 1) of a finished bucket.
@@ -137,14 +150,19 @@ impl Profiles {
 
     /// The profile at the centres of two buckets.
     pub fn sides(&self, slice: usize, left: usize, right: usize) -> Sides {
+        self.sides_without(slice, (left, 0), (right, 0))
+    }
+
+    /// The same without the weeks that are left out of either: bits by week modulo four.
+    pub fn sides_without(&self, slice: usize, left: (usize, u8), right: (usize, u8)) -> Sides {
         let ((left, left_weeks), (right, right_weeks)) = (self.rate(slice, left), self.rate(slice, right));
         Sides { left, right, weeks: left_weeks.min(right_weeks) as f32 }
     }
 
     /// The median of a bucket's weeks, shrunk to the time of day, and how many weeks there are.
-    fn rate(&self, slice: usize, bucket: usize) -> (f32, usize) {
+    fn rate(&self, slice: usize, (bucket, left_out): (usize, u8)) -> (f32, usize) {
         let pool = self.pool[bucket % POOL][slice];
-        match median(self.codes(slice, bucket)) {
+        match median(self.codes(slice, bucket, left_out)) {
             (None, _) => (pool.max(0.0), 0),
             (Some(own), weeks) if pool < 0.0 => (own, weeks),
             (Some(own), weeks) => {

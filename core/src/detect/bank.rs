@@ -66,6 +66,13 @@ impl Bank {
         block[BUCKET_PROFILE][lane] += profile;
     }
 
+    /// The profile of the minute that was just put in becomes so many times what it is.
+    pub(super) fn scale_profile(&mut self, slice: usize, factor: f32) {
+        let profile = self.get(slice, PROFILE);
+        self.set(slice, PROFILE, profile * factor);
+        self.set(slice, BUCKET_PROFILE, self.get(slice, BUCKET_PROFILE) + profile * (factor - 1.0));
+    }
+
     pub(super) fn set_sides(&mut self, slice: usize, sides: Sides) {
         self.set(slice, LEFT, sides.left);
         self.set(slice, RIGHT, sides.right);

@@ -39,6 +39,17 @@ impl SliceClock {
         listed.map_or(0, |at| at as u16 + 1)
     }
 
+    /// All zones.
+    pub(super) fn zones(&self) -> &[LocalZone] {
+        &self.zones
+    }
+
+    /// The place of a slice's zone among [`SliceClock::zones`]; one behind them for a slice that spans zones.
+    pub(super) fn place_of(&self, slice: &Slice) -> usize {
+        let spans = self.by.as_ref().is_some_and(|dimension| !slice.0.contains_key(dimension));
+        if spans { self.zones.len() } else { usize::from(self.zone_of(slice)) }
+    }
+
     /// Where a minute lies in the local week of a zone.
     pub(super) fn local(&self, zone: u16, minute: Minute) -> LocalTime {
         self.zones[usize::from(zone)].at(minute)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bank::Bank;
+use super::calendar::Calendar;
 use super::clock::SliceClock;
 use super::drift::Drift;
 use super::episode::{self, Episode, Turn};
@@ -13,7 +14,7 @@ use super::parts::Parts;
 use super::pulse::Pulses;
 use super::shares::share_out;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
-use crate::baseline::{Profiles, Sides};
+use crate::baseline::{BUCKETS, Profiles, Sides};
 use crate::model::{Minute, SealedMinute, Slice, SliceId, StreamSpec};
 use crate::simd::Step;
 use crate::simd::column::*;
@@ -62,6 +63,7 @@ pub struct Detector {
     pub(super) loss: LossModel,
     pub(super) pulses: Pulses,
     pub(super) raises: Raises,
+    pub(super) calendar: Calendar,
     pub(super) origin: Option<Minute>,
     pub(super) last: Option<Minute>,
     observed: Vec<i64>,
@@ -97,6 +99,7 @@ impl Detector {
             loss: LossModel::default(),
             pulses: Pulses::default(),
             raises: Raises::default(),
+            calendar: Calendar::default(),
             origin: None,
             last: None,
             observed: Vec::new(),
@@ -115,6 +118,12 @@ impl Detector {
     /// The last minute judged.
     pub fn last_minute(&self) -> Option<Minute> {
         self.last
+    }
+
+    /// Minutes of data that the slice which was found last still needs before it is judged; `None` if all are.
+    pub fn minutes_to_learn(&self) -> Option<u32> {
+        let slices = self.table.iter().map(|(id, _)| id.index()).filter(|slice| !self.bank.is_learnt(*slice));
+        slices.map(|slice| (LEARNT_AGE - self.bank.get(slice, AGE)).max(0.0) as u32 + 1).max()
     }
 
     /// Drops that are open now.
@@ -166,6 +175,7 @@ impl Detector {
             Some(given) => self.fill_given(sealed, given),
         }
         self.hold_raises(sealed.minute);
+        self.declare_minute(sealed.minute);
         let missing = self.missing(sealed);
         let context = Context {
             minute: sealed.minute,
@@ -176,7 +186,11 @@ impl Detector {
             completeness: sealed.completeness.fraction,
         };
         self.last = Some(sealed.minute);
+        let levels = self.declared_levels();
         self.verdicts(&context, tell);
+        if context.learns && !context.no_data {
+            self.follow_declared(&levels);
+        }
         let bank = &self.bank;
         let expected = |slice: usize| bank.expected_now(slice).filter(|_| bank.is_learnt(slice));
         self.pulses.sealed(sealed.sealed_at, &self.observed, expected);
@@ -251,17 +265,32 @@ impl Detector {
             return;
         }
         for slice in 0..self.zone_of.len() {
-            let tick = ticks[usize::from(self.zone_of[slice])];
+            let zone = self.zone_of[slice];
+            let tick = ticks[usize::from(zone)];
             if tick.ended.is_some() {
-                self.bank.note_drift(slice);
+                match self.calendar.concerns(slice) {
+                    true => self.bank.skip_drift(slice),
+                    false => self.bank.note_drift(slice),
+                }
             }
+            let local = self.clock.local(zone, minute);
+            let own = self.table.get(SliceId(slice as u32));
+            let out = own.filter(|_| self.calendar.is_remembered(local.half_hour()));
             if let Some((week, bucket)) = tick.ended
                 && let Some(rate) = self.bank.take_bucket(slice, LEAST_BUCKET_MINUTES)
             {
-                self.profiles.record(slice, week, bucket, rate);
+                let half_hour = week * BUCKETS as i64 + bucket as i64;
+                match out.is_none_or(|own| self.calendar.teaches(&self.clock, own, half_hour)) {
+                    true => self.profiles.record(slice, week, bucket, rate),
+                    false => self.profiles.keep(slice, week, bucket, rate),
+                }
             }
             if let Some((left, right)) = tick.sides {
-                let own = self.profiles.sides(slice, left, right);
+                let without = |bucket: usize| {
+                    let out = out.map_or(0, |own| self.calendar.left_out(&self.clock, own, bucket, local));
+                    (bucket, out)
+                };
+                let own = self.profiles.sides_without(slice, without(left), without(right));
                 self.parts.give_own(&mut self.bank, slice, own);
             }
         }
@@ -325,7 +354,9 @@ impl Detector {
     fn verdicts(&mut self, context: &Context, tell: Tell<'_>) {
         let step = self.step_of(context);
         for block in 0..self.bank.blocks() {
+            let held = self.hold_declared(block);
             self.bank.step(block, &step);
+            held.into_iter().for_each(|(slice, held)| self.fire_declared(slice, held));
             if self.firing != u32::MAX {
                 self.bank.let_fire(block, self.firing);
             }
@@ -380,7 +411,8 @@ impl Detector {
         let closed = self.bank.get(slice, OPEN) == 0.0;
         if closed && !matches!(turn, Some(Turn::Ended | Turn::Forgotten)) && self.bank.get(slice, FIRED) > 0.0
         {
-            self.episodes.put(slice, Episode::open(&mut self.bank, slice));
+            let declared = self.calendar.inside(slice).is_some();
+            self.episodes.put(slice, Episode::open(&mut self.bank, slice, declared));
         }
         turn == Some(Turn::Escalated)
     }
@@ -414,6 +446,7 @@ impl Detector {
             recovering: false,
             escalated: false,
             drift: if judged { self.bank.drift(slice) } else { Drift::default() },
+            declared: self.calendar.inside(slice),
             before_drop: self.episodes.get(slice).map(|_| of_bank(PROFILE) * of_bank(NORMAL)),
         }
     }

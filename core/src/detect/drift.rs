@@ -63,6 +63,12 @@ impl Bank {
         }
     }
 
+    /// A half-hour has ended that says nothing: what is being measured begins anew.
+    pub(super) fn skip_drift(&mut self, slice: usize) {
+        self.set(slice, BUCKET_PROFILE, 0.0);
+        (0..SPANS).for_each(|span| self.begin_span(slice, span));
+    }
+
     fn begin_span(&mut self, slice: usize, span: usize) {
         let level = self.get(slice, of(1, LEVEL));
         for (column, value) in [level, 0.0, 0.0, 0.0].into_iter().enumerate() {

@@ -33,6 +33,12 @@ const RATIO_PRIOR: f64 = 40.0;
 const DEEP: u32 = 0b10_0111;
 /// Members that escalate: all but the shallowest.
 const ESCALATES: u32 = 0b10_1111;
+/// On a declared day these members see what no such day brings: almost nothing comes.
+const OUTAGE: u32 = 0b10_0001;
+/// Or so little of what came just before, …
+const SUDDEN_RATIO: f32 = 0.7;
+/// … within so many minutes.
+const SUDDEN_MINUTES: f32 = 10.0;
 
 /// One drop of one slice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +62,12 @@ pub(super) struct Episode {
     minutes: u32,
     /// Complete minutes since opening or the last escalation.
     quiet: u32,
+    /// It opened on a declared day …
+    #[serde(default)]
+    declared: bool,
+    /// … and fell within minutes.
+    #[serde(default)]
+    sudden: bool,
     #[serde(with = "exact")]
     seen: f64,
     #[serde(with = "exact")]
@@ -77,13 +89,16 @@ pub(super) enum Turn {
 
 impl Episode {
     /// Opens at a slice that fired in the minute just stepped.
-    pub(super) fn open(bank: &mut Bank, slice: usize) -> Episode {
+    pub(super) fn open(bank: &mut Bank, slice: usize, declared: bool) -> Episode {
         let member = widest(bank, slice);
         let (observed, expected) =
             (bank.get(slice, of(member, SINCE_X)), bank.get(slice, of(member, SINCE_M)));
         bank.set(slice, OPEN, 1.0);
         bank.set(slice, NORMAL, bank.get(slice, of(member, LEVEL_BEFORE)));
+        let minutes = expected / bank.get(slice, EXPECTED).max(1e-6);
         Episode {
+            declared,
+            sudden: observed <= SUDDEN_RATIO * expected && minutes <= SUDDEN_MINUTES,
             accepted: false,
             onset: onset(bank, slice, member),
             observed: f64::from(observed),
@@ -97,9 +112,13 @@ impl Episode {
         }
     }
 
-    /// A member for a drop to 65 % or deeper passed its bar.
+    /// A member for a drop to 65 % or deeper passed its bar; on a declared day the fall has to be sudden as well, or
+    /// to almost nothing, or to come on top of another.
     pub(super) fn is_deep(&self) -> bool {
-        is_deep(self.fired)
+        match self.declared {
+            true => self.fired & OUTAGE != 0 || self.sudden && is_deep(self.fired),
+            false => is_deep(self.fired),
+        }
     }
 
     /// A judged minute after the opening one.

@@ -4,6 +4,7 @@
 //! Must not know: alarms, records, files.
 
 mod bank;
+mod calendar;
 mod clock;
 mod detector;
 mod drift;

@@ -115,6 +115,7 @@ impl Detector {
         (self.origin, self.last) = (state.origin.map(Minute), state.last.map(Minute));
         if let Some(last) = self.last {
             self.clock.set(last);
+            self.calendar.begin(&self.table, &self.clock, last);
         }
         Ok(())
     }

@@ -75,6 +75,8 @@ pub struct SliceVerdict {
     pub escalated: bool,
     /// How far totals may stray from what is expected.
     pub drift: Drift,
+    /// The entry of the calendar that declares this minute, by its place.
+    pub declared: Option<u16>,
     /// Expected at the level from before a drop, while that is open or was taken as the new normal a while ago.
     pub before_drop: Option<f64>,
 }

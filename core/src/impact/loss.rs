@@ -184,6 +184,7 @@ mod tests {
             recovering: false,
             escalated: false,
             drift: Drift::default(),
+            declared: None,
             before_drop: None,
         }
     }

@@ -137,6 +137,7 @@ impl Past {
             recovering: false,
             escalated: false,
             drift: Drift::default(),
+            declared: None,
             before_drop: None,
         }
     }

@@ -186,6 +186,7 @@ fn what_is_kept_for_late_data_is_bounded_and_the_remarkable_stays() {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        declared: None,
         before_drop: None,
     };
     let mut hindsight = Hindsight::new(1 << 10);

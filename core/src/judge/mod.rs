@@ -38,7 +38,7 @@ pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
 use crate::detect::{DetectKnobs, Detector, Drift, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, SliceId, StreamId, StreamSpec, TimeUs, View,
+    CalendarEntry, FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, SliceId, StreamId, StreamSpec, TimeUs, View,
 };
 
 /// What a judge is made with, besides the streams.
@@ -56,6 +56,8 @@ pub struct JudgeContext {
     pub http_url: Option<String>,
     /// Watched ratios between streams.
     pub funnels: Vec<FunnelSpec>,
+    /// Declared days.
+    pub calendar: Vec<CalendarEntry>,
 }
 
 /// A minute as it was judged: rows for the `slices` dataset, records to be sent.
@@ -99,6 +101,7 @@ impl Judge {
         if context.view == View::Part {
             detectors.iter_mut().for_each(Detector::judge_shares);
         }
+        detectors.iter_mut().for_each(|detector| detector.declare(&context.calendar));
         let hindsight = streams.iter().map(|_| Hindsight::new(streams.len())).collect();
         let funnel =
             |spec: &FunnelSpec| FunnelDetector::new(spec.clone(), &streams[spec.to.index()], &context.knobs);
@@ -257,6 +260,7 @@ fn book_context(context: &JudgeContext) -> BookContext {
         view: context.view,
         config_hash: context.config_hash.clone(),
         http_url: context.http_url.clone(),
+        calendar: context.calendar.iter().map(CalendarEntry::title).collect(),
     }
 }
 
@@ -281,6 +285,7 @@ fn unjudged(sealed: &SealedMinute) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        declared: None,
         before_drop: None,
     }
 }

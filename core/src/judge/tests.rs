@@ -21,6 +21,7 @@ pub(super) fn context() -> JudgeContext {
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1000 },
         http_url: None,
         funnels: Vec::new(),
+        calendar: Vec::new(),
     }
 }
 

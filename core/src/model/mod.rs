@@ -4,6 +4,7 @@
 //! Must not know: formats, files, threads, how anything is counted or judged.
 
 mod alarm_order;
+mod calendar;
 mod completeness;
 mod decimal;
 mod digits;
@@ -19,6 +20,7 @@ mod spec;
 mod time;
 
 pub use alarm_order::{AlarmOrder, Label, Silence, Silenced};
+pub use calendar::{CalendarEntry, CalendarTime, DeclaredPeriod};
 pub use completeness::{Completeness, MissingOrigin, SourceMinute, SourceState};
 pub use decimal::{DecimalError, MAX_CELL, Money, Weight, parse_decimal};
 pub use digits::{plain_decimal, whole_number};

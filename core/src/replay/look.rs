@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::detect::{DetectKnobs, Detector, SliceVerdict};
-use crate::model::{Minute, Slice, StreamSpec};
+use crate::model::{CalendarEntry, DeclaredPeriod, Minute, Slice, StreamSpec};
 
 /// Minutes in a week.
 const WEEK: i32 = 10_080;
@@ -18,6 +18,7 @@ pub struct Look {
     verdict: Option<SliceVerdict>,
     weeks: [Option<i64>; LOOK_WEEKS],
     drop_since: Option<Minute>,
+    declared: Vec<DeclaredPeriod>,
 }
 
 impl Look {
@@ -25,7 +26,12 @@ impl Look {
     ///
     /// # Errors
     /// A dimension that the stream has not, by name.
-    pub fn new(spec: &StreamSpec, knobs: &DetectKnobs, slice: Slice, at: Minute) -> Result<Look, String> {
+    pub fn new(
+        spec: &StreamSpec,
+        (knobs, calendar): (&DetectKnobs, &[CalendarEntry]),
+        slice: Slice,
+        at: Minute,
+    ) -> Result<Look, String> {
         let names: Vec<String> = spec.dimension_names().into_iter().map(str::to_owned).collect();
         let place = |name: &String| names.iter().position(|own| own == name).ok_or_else(|| name.clone());
         let mut grouping = slice.0.keys().map(place).collect::<Result<Vec<usize>, String>>()?;
@@ -34,8 +40,10 @@ impl Look {
         if !spec.watch.contains(&grouping) {
             spec.watch.push(grouping);
         }
-        let detector = Detector::new(&spec, knobs);
-        Ok(Look { detector, slice, names, at, verdict: None, weeks: [None; LOOK_WEEKS], drop_since: None })
+        let mut detector = Detector::new(&spec, knobs);
+        detector.declare(calendar);
+        let weeks = [None; LOOK_WEEKS];
+        Ok(Look { detector, slice, names, at, verdict: None, weeks, drop_since: None, declared: Vec::new() })
     }
 
     /// Lives through a minute; they come in ascending order.
@@ -61,6 +69,8 @@ impl Look {
             let id = self.detector.slices().find(&self.slice);
             self.verdict = verdicts.into_iter().find(|verdict| Some(verdict.slice) == id);
             self.drop_since = id.and_then(|id| self.detector.open_since(id)).map(|[_, likeliest]| likeliest);
+            self.declared = self.detector.declared();
+            self.declared.retain(|period| !period.slice.is_apart(&self.slice));
         }
     }
 
@@ -72,6 +82,11 @@ impl Look {
     /// Since when a drop of it was open then.
     pub fn drop_since(&self) -> Option<Minute> {
         self.drop_since
+    }
+
+    /// The periods that are declared for the minute and for events of the slice.
+    pub fn declared(&self) -> &[DeclaredPeriod] {
+        &self.declared
     }
 
     /// Events in the same minute one to four weeks before; `None` without data.

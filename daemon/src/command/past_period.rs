@@ -75,8 +75,9 @@ impl PastPeriod {
 
     /// What a slice's first minute of the period was judged as.
     pub(super) fn look(&mut self, slice: &Slice) -> Result<Look, Failure> {
-        let knobs = judge_context(self.past.config()).knobs;
-        let mut look = Look::new(&self.spec, &knobs, slice.clone(), self.minutes.start)
+        let context = judge_context(self.past.config());
+        let settings = (&context.knobs, context.calendar.as_slice());
+        let mut look = Look::new(&self.spec, settings, slice.clone(), self.minutes.start)
             .map_err(|name| self.no_dimension(&name))?;
         self.live(0, &mut |moment| look.tell(moment))?;
         Ok(look)

@@ -2,18 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use ebbd_core::model::{Slice, StreamSpec, TimeUs};
+use ebbd_core::model::{CalendarEntry, CalendarTime, Slice, StreamSpec, TimeUs};
 
-use super::checked::{CalendarEntry, CalendarTime};
 use super::nearest::nearest;
 use super::written::{Item, Section, listed};
 
 const EXAMPLE: &str = "\"2026-11-27\" (a local day) or \"2026-11-27T18:00:00+01:00\"";
 
+/// Days that a profile remembers; the first hours of the oldest are overwritten in the meantime.
+const REMEMBERED_DAYS: i32 = 27;
+/// Most entries: each minute looks at all of them.
+const MOST_ENTRIES: usize = 1_000;
+
 /// All entries in the order of the file.
 pub(super) fn read_all(root: &Section<'_>, streams: &[StreamSpec]) -> Vec<CalendarEntry> {
     let Some(item) = root.get("calendar") else { return Vec::new() };
     let entries = item.list("each entry below a line [[calendar]]").unwrap_or_default();
+    if let Some(beyond) = entries.get(MOST_ENTRIES) {
+        beyond.error(
+            format!("more than {MOST_ENTRIES} entries of the calendar"),
+            "leave out days that are more than five weeks past",
+        );
+    }
     entries.iter().filter_map(|entry| read(entry, streams)).collect()
 }
 
@@ -28,6 +38,7 @@ fn read(entry: &Item<'_>, streams: &[StreamSpec]) -> Option<CalendarEntry> {
     let learn = section.flag("learn").unwrap_or(false);
     let like = section.get("like").and_then(|item| day(&item));
     section.finish();
+    warn_of_old_like(&section, from, like);
     if from_item.is_none() {
         let message = "this [[calendar]] entry has no `from`";
         section.findings.error(&section.span, message, format!("add from = {EXAMPLE}"));
@@ -37,6 +48,21 @@ fn read(entry: &Item<'_>, streams: &[StreamSpec]) -> Option<CalendarEntry> {
         item.error("`to` is before `from`", "swap them; both ends are included");
     }
     Some(CalendarEntry { name, from, to, slice, learn, like })
+}
+
+/// What a profile remembers is all that a day can be made to look like.
+fn warn_of_old_like(section: &Section<'_>, from: Option<CalendarTime>, like: Option<jiff::civil::Date>) {
+    let (Some(item), Some(CalendarTime::Day(from)), Some(like)) = (section.get("like"), from, like) else {
+        return;
+    };
+    let days = from.since(like).map_or(i32::MAX, |span| span.get_days());
+    if !(1..=REMEMBERED_DAYS).contains(&days) {
+        section.findings.warning(
+            &item.span,
+            format!("`like`: only the last {REMEMBERED_DAYS} days before `from` are remembered"),
+            "its level is followed as it comes; name a day of the weeks before, such as the last Sunday",
+        );
+    }
 }
 
 /// Days and instants are only compared with their own kind.

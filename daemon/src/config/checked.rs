@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ebbd_core::decode::SourceSpec;
-use ebbd_core::model::{Limits, Slice, StreamSpec, TimeUs, View};
+use ebbd_core::model::{CalendarEntry, Limits, StreamSpec, View};
 
 use super::Problem;
 use super::token::{Secrets, Token};
@@ -278,32 +278,6 @@ pub struct FunnelConfig {
     pub by: Vec<String>,
     /// How long after.
     pub within_us: i64,
-}
-
-/// An end of a calendar entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CalendarTime {
-    /// A local day, the whole of it.
-    Day(jiff::civil::Date),
-    /// An instant.
-    At(TimeUs),
-}
-
-/// Days unlike others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CalendarEntry {
-    /// What people call it.
-    pub name: String,
-    /// Its first day or instant.
-    pub from: CalendarTime,
-    /// Its last day or its end.
-    pub to: CalendarTime,
-    /// Which slice it concerns.
-    pub slice: Slice,
-    /// Whether it is learnt from.
-    pub learn: bool,
-    /// A day that it should look like.
-    pub like: Option<jiff::civil::Date>,
 }
 
 /// What an outlet speaks.

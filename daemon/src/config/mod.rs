@@ -28,7 +28,6 @@ mod size;
 mod source;
 mod stream;
 mod token;
-mod unserved;
 mod watching;
 mod written;
 mod zones;
@@ -37,7 +36,7 @@ mod zones;
 mod tests;
 
 pub use checked::{
-    CalendarEntry, CalendarTime, Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig,
+    Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig,
     OutletKind, ParquetConfig, RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings,
     UdpOptions,
 };

@@ -11,7 +11,7 @@ use super::checked::{Config, LimitsConfig, SocketPath, StreamNames, Surroundings
 use super::listen::{self, Listeners};
 use super::problem::Problem;
 use super::written::{Findings, Item, Section};
-use super::{calendar, detect, funnel, names, outlet, parquet, source, stream, unserved};
+use super::{calendar, detect, funnel, names, outlet, parquet, source, stream};
 use super::{limits, memory};
 
 /// Where data go when nothing says so.
@@ -98,7 +98,6 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     };
     let lanes = memory::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
     let (host, view) = (host(root, surroundings), view(root));
-    unserved::warn_sections(root);
     root.finish();
     let (path, text, warnings, streams) =
         (None, String::new(), Vec::new(), Arc::<[StreamSpec]>::from(streams));

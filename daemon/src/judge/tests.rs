@@ -21,6 +21,7 @@ fn judge() -> Judge {
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 100 },
         http_url: None,
         funnels: Vec::new(),
+        calendar: Vec::new(),
     };
     Judge::new(Arc::from([StreamSpec::example()]), context)
 }

@@ -224,6 +224,7 @@ mod tests {
             recovering: false,
             escalated: false,
             drift: ebbd_core::detect::Drift::default(),
+            declared: None,
             before_drop: None,
         }
     }

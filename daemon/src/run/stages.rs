@@ -371,6 +371,7 @@ pub fn judge_context(config: &Config) -> JudgeContext {
             max_slices: config.limits.slices,
         },
         http_url: config.http.map(|address| format!("http://{address}")),
+        calendar: config.calendar.clone(),
         funnels: config.funnels.iter().filter_map(|funnel| funnel.spec(&config.streams)).collect(),
     }
 }

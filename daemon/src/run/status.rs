@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use ebbd_core::alarm::Achieved;
-use ebbd_core::model::{LedgerCounts, Reason, SourceMinute, StreamSpec};
+use ebbd_core::model::{DeclaredPeriod, LedgerCounts, Minute, Reason, SourceMinute, StreamSpec, TimeUs};
 
 use super::view::{Seen, View};
 use crate::config::{LANE_BLOCKS, SourceConfig};
 use crate::telemetry::{
-    AlarmSummary, BudgetStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
     SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
@@ -48,6 +48,7 @@ impl View {
             subscribers: u64::try_from(telemetry.alarm_socket.subscribers.get()).unwrap_or(0),
             degraded: self.degraded(),
             notes: notes(&seen),
+            calendar: seen.declared.iter().map(calendar_status).collect(),
         }
     }
 
@@ -98,6 +99,7 @@ impl View {
         let counts = sum(seen.by_key(|_, stream| stream == spec.name));
         let pulse = seen.pulses.get(&spec.name);
         let (slices, learning) = seen.learning.get(&spec.name).copied().unwrap_or_default();
+        let to_learn = seen.to_learn.get(&spec.name).copied().flatten().map(u64::from);
         let figures = self.telemetry.streams.iter().find(|(name, _)| *name == spec.name);
         StreamStatus {
             name: spec.name.clone(),
@@ -110,8 +112,9 @@ impl View {
             learning: LearningStatus {
                 slices,
                 learning,
-                minutes: self.telemetry.judge.minutes.get() + self.history().minutes,
+                minutes: to_learn.map_or(LEARNING_MINUTES, |left| LEARNING_MINUTES.saturating_sub(left)),
                 minutes_needed: LEARNING_MINUTES,
+                until: pulse.zip(to_learn).map(|(pulse, left)| until(pulse.minute, left).to_rfc3339()),
             },
         }
     }
@@ -138,6 +141,16 @@ impl View {
         }
         words
     }
+}
+
+/// When the last slice is learnt if every minute has data.
+fn until(last: Minute, minutes_left: u64) -> TimeUs {
+    last.plus(i32::try_from(minutes_left).unwrap_or(i32::MAX)).end()
+}
+
+fn calendar_status(period: &DeclaredPeriod) -> CalendarStatus {
+    let until = period.until.to_rfc3339();
+    CalendarStatus { name: period.name.clone(), slice: period.slice.clone(), until }
 }
 
 /// What happened, and what sources tell that is worth a word.

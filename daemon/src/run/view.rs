@@ -9,7 +9,7 @@ use ebbd_core::alarm::{Achieved, AlarmRecord};
 use ebbd_core::detect::Verdict;
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{
-    Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
+    DeclaredPeriod, Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
 };
 
 use super::warm::Learnt;
@@ -88,6 +88,10 @@ pub(super) struct Seen {
     pub(super) sources: BTreeMap<String, BTreeMap<String, SourceMinute>>,
     pub(super) pulses: BTreeMap<String, Pulse>,
     pub(super) learning: BTreeMap<String, (u64, u64)>,
+    /// Minutes that each stream still needs to learn its last slice; `None` where all are learnt.
+    pub(super) to_learn: BTreeMap<String, Option<u32>>,
+    /// The periods that are declared at present.
+    pub(super) declared: Vec<DeclaredPeriod>,
     pub(super) open: Vec<AlarmRecord>,
     /// How the budget of false alarms is kept.
     pub(super) achieved: Option<Achieved>,
@@ -436,7 +440,17 @@ impl JudgeView for View {
 
     fn looked_back(&self, judge: &Judge) {
         let achieved = judge.book().achieved(self.now());
-        self.seen().achieved = achieved;
+        let named = || (0u16..).map(StreamId).zip(self.config.streams.iter());
+        let to_learn = named().map(|(id, spec)| (spec.name.clone(), judge.detector(id).minutes_to_learn()));
+        let mut declared: Vec<DeclaredPeriod> = Vec::new();
+        for period in named().flat_map(|(id, _)| judge.detector(id).declared()) {
+            if !declared.contains(&period) {
+                declared.push(period);
+            }
+        }
+        let to_learn = to_learn.collect();
+        let mut seen = self.seen();
+        (seen.achieved, seen.to_learn, seen.declared) = (achieved, to_learn, declared);
     }
 
     fn epoch_passed(&self, epoch: u64) {

@@ -48,6 +48,7 @@ fn verdict(observed: Option<i64>) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: ebbd_core::detect::Drift::default(),
+        declared: None,
         before_drop: None,
     }
 }

@@ -28,7 +28,7 @@ pub use stages::{
     SourceCounters, StoreCounters, StreamCounters,
 };
 pub use status::{
-    AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
     SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ebbd_core::model::Slice;
 use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
@@ -58,7 +59,19 @@ report! {
         /// What a person should look at, in words; empty when all is well.
         pub degraded: Vec<String>,
         /// What happened that a person should know of, in words: a crash and what it lost.
-        pub notes: Vec<String>
+        pub notes: Vec<String>,
+        /// The periods of the calendar that are declared at present.
+        pub calendar: Vec<CalendarStatus>
+    }
+
+    /// A period of the calendar.
+    pub struct CalendarStatus {
+        /// What people call it.
+        pub name: String,
+        /// Which slice it concerns.
+        pub slice: Slice,
+        /// When it ends.
+        pub until: String
     }
 
     /// One stream.
@@ -87,10 +100,12 @@ report! {
         pub slices: u64,
         /// Of them: still learning.
         pub learning: u64,
-        /// Minutes learnt from so far.
+        /// Minutes that the slice which was found last has learnt from so far.
         pub minutes: u64,
         /// Minutes after which the last one has learnt at the latest.
-        pub minutes_needed: u64
+        pub minutes_needed: u64,
+        /// When the last one is learnt if every minute has data; none when all are, or before the first minute.
+        pub until: Option<String>
     }
 
     /// One source.

@@ -93,6 +93,7 @@ fn replay(slices: usize) -> Replay {
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: slices },
         http_url: None,
         funnels: Vec::new(),
+        calendar: Vec::new(),
     };
     Replay::new(Arc::new([Shop::spec()]), context, Vec::new())
 }

@@ -41,6 +41,7 @@ pub struct Stage {
 
 pub fn context() -> BookContext {
     BookContext {
+        calendar: vec!["Black Friday".to_owned()],
         host: "web-01".to_owned(),
         view: View::Whole,
         config_hash: "9f3c".to_owned(),
@@ -153,6 +154,7 @@ impl Stage {
             recovering: matches!(says, Says::Back(..)),
             escalated: matches!(says, Says::Worse(..)),
             drift: Drift::default(),
+            declared: None,
             before_drop: None,
         };
         SliceRow { slice: slice.into(), verdict }

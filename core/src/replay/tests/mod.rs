@@ -24,6 +24,7 @@ fn context() -> JudgeContext {
         knobs: DetectKnobs { false_alarms_per_week: 1.0, max_slices: 1_000 },
         http_url: None,
         funnels: Vec::new(),
+        calendar: Vec::new(),
     }
 }
 

@@ -135,6 +135,7 @@ fn verdicts(minutes: &[(SealedMinute, Fate)]) -> Bytes {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        declared: None,
         before_drop: None,
     };
     let verdicts: Vec<SliceVerdict> = minutes.iter().map(|(sealed, _)| verdict(sealed)).collect();

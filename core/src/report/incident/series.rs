@@ -105,6 +105,7 @@ fn as_judged(stored: &StoredVerdict) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: Drift::default(),
+        declared: None,
         before_drop: None,
     }
 }

@@ -1,6 +1,7 @@
 //! A checked configuration in words: what is counted, judged, listened to and kept.
 
-use ebbd_core::model::{StreamRoute, StreamSpec};
+use ebbd_core::model::{CalendarEntry, CalendarTime, StreamRoute, StreamSpec};
+use ebbd_core::report::escape;
 use serde_json::{Value, json};
 
 use crate::config::{
@@ -28,6 +29,7 @@ pub(super) fn text(config: &Config) -> String {
     paragraph(&mut out, "http", &[http]);
     paragraph(&mut out, "data", &data_lines(config));
     paragraph(&mut out, "judge", &[budget(config)]);
+    paragraph(&mut out, "calendar", &config.calendar.iter().map(calendar_line).collect::<Vec<_>>());
     paragraph(&mut out, "memory", &memory_lines(config));
     out
 }
@@ -179,6 +181,23 @@ fn budget(config: &Config) -> String {
     format!("view {}; false alarms: {per_week} per week over all slices together", config.view.name())
 }
 
+/// `Black Friday: 2026-11-27 for marketplace=US, not learnt from`.
+fn calendar_line(entry: &CalendarEntry) -> String {
+    let [from, to] = [entry.from, entry.to].map(calendar_time);
+    let when = if from == to { from } else { format!("{from} to {to}") };
+    let whom = if entry.slice.is_whole() { String::new() } else { format!(" for {}", entry.slice.key()) };
+    let like = entry.like.map_or_else(String::new, |like| format!(", like {like}"));
+    let learn = if entry.learn { "learnt from" } else { "not learnt from" };
+    format!("{}: {when}{whom}, {learn}{like}", escape(&entry.title()))
+}
+
+fn calendar_time(time: CalendarTime) -> String {
+    match time {
+        CalendarTime::Day(day) => day.to_string(),
+        CalendarTime::At(at) => at.to_rfc3339(),
+    }
+}
+
 fn memory_lines(config: &Config) -> Vec<String> {
     let bounds = config.memory_bounds();
     let sum: u64 = bounds.iter().map(|bound| bound.bytes).sum();
@@ -208,6 +227,7 @@ pub(super) fn json(config: &Config) -> String {
         "streams": config.streams.iter().map(stream).collect::<Vec<_>>(),
         "sources": config.sources.iter().map(source).collect::<Vec<_>>(),
         "false_alarms_per_week": config.detect.false_alarms_per_week,
+        "calendar": config.calendar.iter().map(calendar_line).collect::<Vec<_>>(),
         "memory": {"limit": config.limits.memory, "bounds": config.memory_bounds()},
     });
     line(&value)

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use ebbd_core::alarm::words::{band, count, exact};
 use ebbd_core::detect::{SliceVerdict, Verdict};
-use ebbd_core::model::{Slice, TimeUs};
+use ebbd_core::model::{DeclaredPeriod, Slice, TimeUs};
 use ebbd_core::replay::Look;
 use ebbd_core::report::{escape, visible_json};
 use serde_json::json;
@@ -48,6 +48,7 @@ fn by_how_much(verdict: &SliceVerdict) -> String {
 }
 
 fn words(title: &str, period: &PastPeriod, look: &Look, verdict: &SliceVerdict) -> String {
+    let period_names = period.spec.dimension_names();
     let minute = period.minutes.start.to_string();
     let shown = minute.replace('T', " ").replace(":00Z", " UTC");
     let mut out = format!("{} at {shown}: {}\n", escape(title), verdict.verdict.name());
@@ -83,9 +84,23 @@ fn words(title: &str, period: &PastPeriod, look: &Look, verdict: &SliceVerdict) 
             since.minutes
         );
     }
+    for period in look.declared() {
+        let _ = writeln!(out, "  calendar  {}", period_in_words(period, &period_names));
+    }
     let weeks = look.weeks().map(|week| week.map_or("no data".to_owned(), |seen| exact(seen.max(0) as u64)));
     let _ = writeln!(out, "  weeks     the same minute 1 to 4 weeks before: {}", weeks.join(", "));
     out
+}
+
+/// `Black Friday is declared for DE until 2026-11-28 00:00 UTC: levels follow, only a sudden fall is told`.
+fn period_in_words(period: &DeclaredPeriod, dimensions: &[&str]) -> String {
+    let whom = match period.slice.is_whole() {
+        true => String::new(),
+        false => format!(" for {}", escape(&period.slice.title(dimensions))),
+    };
+    let until = period.until.minute().to_string().replace('T', " ").replace(":00Z", " UTC");
+    let name = escape(&period.name);
+    format!("{name} is declared{whom} until {until}: levels follow, only a sudden fall is told")
 }
 
 fn line(slice: &Slice, period: &PastPeriod, look: &Look, verdict: &SliceVerdict) -> String {
@@ -96,6 +111,7 @@ fn line(slice: &Slice, period: &PastPeriod, look: &Look, verdict: &SliceVerdict)
         "completeness": verdict.completeness, "evidence": verdict.evidence, "threshold": verdict.threshold,
         "judgement": by_how_much(verdict), "onset": verdict.onset.map(|onset| onset.map(|at| at.to_string())),
         "drop_since": look.drop_since().map(|at| at.to_string()), "weeks_before": look.weeks(),
+        "declared": look.declared().iter().map(|period| &period.name).collect::<Vec<_>>(),
     });
     visible_json(&line.to_string()) + "\n"
 }

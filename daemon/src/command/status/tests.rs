@@ -1,15 +1,20 @@
 //! What a person sees.
 
+use ebbd_core::model::Slice;
 use jiff::tz::TimeZone;
 
 use super::text::status;
 use crate::telemetry::{
-    AlarmSummary, BudgetStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
     SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 fn report() -> StatusReport {
-    let learning = LearningStatus { slices: 88, learning: 12, minutes: 4_560, minutes_needed: 11_520 };
+    let until = Some("2026-11-27T09:03:00Z".to_owned());
+    let learning = LearningStatus { slices: 88, learning: 12, minutes: 4_560, minutes_needed: 11_520, until };
+    let slice = Slice::of([("marketplace", "DE")]);
+    let until = "2026-11-22T23:00:00Z".to_owned();
+    let calendar = vec![CalendarStatus { name: "Totensonntag".to_owned(), slice, until }];
     let orders = StreamStatus {
         name: "orders".to_owned(),
         counted: 18_204,
@@ -74,6 +79,7 @@ fn report() -> StatusReport {
         latencies: vec![latency("block counted", 1.2), latency("epoch", 0.3), latency("alarm", 21.0)],
         budget: BudgetStatus { per_week: 1.0, ..BudgetStatus::default() },
         alarms: vec![alarm],
+        calendar,
         subscribers: 2,
         ..StatusReport { recovery_s: 0.41, ..StatusReport::default() }
     }
@@ -95,7 +101,9 @@ fn the_streams_come_first_and_all_fits_80_columns() {
     latency   block counted 1.2 ms (p99 3.6 ms, max 6.0 ms)
               epoch 0.3 ms (p99 0.9 ms, max 1.5 ms)
               alarm 21 ms (p99 63 ms, max 105 ms)
-    learning  orders: 12 of 88 slices still learning (3 d 4 h of 8 d seen)
+    learning  orders: 12 of 88 slices still learning until 2026-11-27 09:03 UTC (3 d
+              4 h of 8 d seen)
+    calendar  Totensonntag is declared for marketplace=DE until 23:00 UTC
     budget    1 false alarm a week allowed, the achieved rate is not known yet
     alarms    page 47 firing: US / one-click: orders -98 % since 13:03 UTC
     daemon    ebbd 0.1.0 on web-01   ready   up 3 h 12 min   recovered in 410 ms

@@ -4,7 +4,7 @@ use ebbd_core::report::{escape, visible};
 use jiff::tz::TimeZone;
 
 use crate::command::figures::{clock, grouped, millis, percent, span};
-use crate::telemetry::{BudgetStatus, LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
+use crate::telemetry::{BudgetStatus, CalendarStatus, LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
 
 /// Columns of the terminal.
 const COLUMNS: usize = 80;
@@ -37,7 +37,8 @@ pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
         format!("{} {} (p99 {}, max {})", l.name, millis(l.p50_ms), millis(l.p99_ms), millis(l.max_ms))
     });
     out += &labelled("latency", &latencies.collect::<Vec<_>>());
-    out += &labelled("learning", &report.streams.iter().map(learning).collect::<Vec<_>>());
+    out += &labelled("learning", &report.streams.iter().map(|stream| learning(stream, zone)).collect::<Vec<_>>());
+    out += &labelled("calendar", &report.calendar.iter().map(|each| calendar(each, report, zone)).collect::<Vec<_>>());
     out += &labelled("budget", &[budget(report)]);
     out += &alarms(report);
     out += &labelled("daemon", &daemon(report));
@@ -140,7 +141,17 @@ fn ledger(ledger: &LedgerStatus) -> String {
     labelled("ledger", &parts)
 }
 
-fn learning(stream: &StreamStatus) -> String {
+/// `Black Friday is declared for {"marketplace":"DE"} until 00:00 CET`.
+fn calendar(period: &CalendarStatus, report: &StatusReport, zone: &TimeZone) -> String {
+    let whom = match period.slice.is_whole() {
+        true => String::new(),
+        false => format!(" for {}", visible(&period.slice.key())),
+    };
+    let until = clock(&period.until, &report.now, zone);
+    format!("{} is declared{whom} until {until}", visible(&period.name))
+}
+
+fn learning(stream: &StreamStatus, zone: &TimeZone) -> String {
     let learning = &stream.learning;
     if learning.slices == 0 {
         return format!("{}: no slice seen yet", stream.name);
@@ -154,7 +165,11 @@ fn learning(stream: &StreamStatus) -> String {
     } else {
         String::new()
     };
-    format!("{}: {} of {slices} slices still learning{so_far}", stream.name, grouped(learning.learning))
+    let until = learning.until.as_ref().and_then(|until| until.parse::<jiff::Timestamp>().ok());
+    let until = until.map_or_else(String::new, |until| {
+        format!(" until {}", until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z"))
+    });
+    format!("{}: {} of {slices} slices still learning{until}{so_far}", stream.name, grouped(learning.learning))
 }
 
 fn budget(report: &StatusReport) -> String {

@@ -187,13 +187,15 @@ fn every_error_says_what_to_write() {
 }
 
 #[test]
-fn what_is_not_acted_on_is_said() {
+fn a_day_that_is_not_remembered_is_said() {
     insta::assert_snapshot!(warnings(WHOLE), @r#"
-    ebbd.toml:67:3: warning: the calendar is not applied yet: alarms on these days are judged like any other day's
-       67 | [[calendar]]
-          |   ^^^^^^^^
-          = the configuration is valid and will take effect with a later release
+    ebbd.toml:73:9: warning: `like`: only the last 27 days before `from` are remembered
+       73 | like  = "2025-11-28"
+          |         ^^^^^^^^^^^^
+          = its level is followed as it comes; name a day of the weeks before, such as the last Sunday
     "#);
+    let sunday = WHOLE.replace("2025-11-28", "2026-11-22");
+    assert_eq!(warnings(&sunday), "");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
         recovering: false,
         escalated: false,
         drift: ebbd_core::detect::Drift::default(),
+        declared: None,
         before_drop: None,
     }
 }
