@@ -7,7 +7,8 @@ use ebbd_core::alarm::{AlarmRecord, Because, Kind};
 use ebbd_core::detect::DetectKnobs;
 use ebbd_core::judge::{Judge, JudgeContext, JudgeState};
 use ebbd_core::model::{
-    CalendarEntry, CalendarTime, Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId, StreamSpec, View,
+    CalendarEntry, CalendarTime, Completeness, Mark, Minute, MissingOrigin, SealedMinute, Slice, StreamId,
+    StreamSpec, View,
 };
 use ebbd_core::simulate::{Incident, Shop, ShopSpec};
 use serde::Deserialize;

@@ -310,13 +310,14 @@ impl Detector {
             let mut common = slice.0.clone();
             common.extend(entry.0.clone());
             let usual = self.usual(id);
-            let change = match self.table.find(&Slice(common)) {
-                Some(part) => self.change_of(part),
-                // Nothing watched has exactly what both have in common: as much of it as of the whole.
-                None => self.table.find(entry).zip(whole).map_or(0.0, |(part, whole)| {
-                    self.change_of(part) * usual / self.usual(whole).max(1e-6)
-                }),
-            };
+            let change =
+                match self.table.find(&Slice(common)) {
+                    Some(part) => self.change_of(part),
+                    // Nothing watched has exactly what both have in common: as much of it as of the whole.
+                    None => self.table.find(entry).zip(whole).map_or(0.0, |(part, whole)| {
+                        self.change_of(part) * usual / self.usual(whole).max(1e-6)
+                    }),
+                };
             let share = (change / usual.max(1e-6)).clamp(-MOST_TAKEN, MOST_ADDED);
             changes.push((id.index(), 1.0 + share));
         }

@@ -38,7 +38,8 @@ pub use crate::alarm::SliceRow;
 use crate::alarm::{AlarmBook, AlarmRecord, BookContext, FunnelSides, Incident, Severity};
 use crate::detect::{DetectKnobs, Detector, Drift, FunnelDetector, SinceOnset, SliceVerdict, Verdict};
 use crate::model::{
-    CalendarEntry, FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, SliceId, StreamId, StreamSpec, TimeUs, View,
+    CalendarEntry, FunnelSpec, MICROS_PER_MINUTE, Mark, Minute, SealedMinute, SliceId, StreamId, StreamSpec,
+    TimeUs, View,
 };
 
 /// What a judge is made with, besides the streams.

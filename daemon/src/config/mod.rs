@@ -36,9 +36,8 @@ mod zones;
 mod tests;
 
 pub use checked::{
-    Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig,
-    OutletKind, ParquetConfig, RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings,
-    UdpOptions,
+    Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig, OutletKind, ParquetConfig,
+    RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings, UdpOptions,
 };
 pub use duration::{duration_text, parse_duration_us};
 pub use expected::read_expectations;

@@ -8,8 +8,8 @@ use ebbd_core::model::{DeclaredPeriod, LedgerCounts, Minute, Reason, SourceMinut
 use super::view::{Seen, View};
 use crate::config::{LANE_BLOCKS, SourceConfig};
 use crate::telemetry::{
-    AlarmSummary, BudgetStatus, CalendarStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SendersStatus, SourceStatus, StatusReport, StreamStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LaneCounters, LearningStatus, LedgerStatus, OriginStatus,
+    QueueStatus, SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 /// Learning ends at the latest after this many minutes of data.

@@ -9,7 +9,8 @@ use ebbd_core::alarm::{Achieved, AlarmRecord};
 use ebbd_core::detect::Verdict;
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{
-    DeclaredPeriod, Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute, StreamId, TimeUs,
+    DeclaredPeriod, Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute,
+    StreamId, TimeUs,
 };
 
 use super::warm::Learnt;

@@ -28,8 +28,8 @@ pub use stages::{
     SourceCounters, StoreCounters, StreamCounters,
 };
 pub use status::{
-    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SendersStatus, SourceStatus, StatusReport, StreamStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus,
+    QueueStatus, SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 /// Every figure of the running daemon. Shared by reference; each field is written by its own stage.

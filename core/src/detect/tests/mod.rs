@@ -1,5 +1,6 @@
 //! A small seeded shop against the detector.
 
+mod calendar;
 mod labels;
 mod life;
 mod loss;

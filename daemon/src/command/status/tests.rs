@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 
 use super::text::status;
 use crate::telemetry::{
-    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus, QueueStatus,
-    SendersStatus, SourceStatus, StatusReport, StreamStatus,
+    AlarmSummary, BudgetStatus, CalendarStatus, LatencyStatus, LearningStatus, LedgerStatus, OriginStatus,
+    QueueStatus, SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
 fn report() -> StatusReport {

@@ -4,7 +4,9 @@ use ebbd_core::report::{escape, visible};
 use jiff::tz::TimeZone;
 
 use crate::command::figures::{clock, grouped, millis, percent, span};
-use crate::telemetry::{BudgetStatus, CalendarStatus, LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus};
+use crate::telemetry::{
+    BudgetStatus, CalendarStatus, LedgerStatus, OriginStatus, SourceStatus, StatusReport, StreamStatus,
+};
 
 /// Columns of the terminal.
 const COLUMNS: usize = 80;
@@ -37,8 +39,14 @@ pub(super) fn status(report: &StatusReport, zone: &TimeZone) -> String {
         format!("{} {} (p99 {}, max {})", l.name, millis(l.p50_ms), millis(l.p99_ms), millis(l.max_ms))
     });
     out += &labelled("latency", &latencies.collect::<Vec<_>>());
-    out += &labelled("learning", &report.streams.iter().map(|stream| learning(stream, zone)).collect::<Vec<_>>());
-    out += &labelled("calendar", &report.calendar.iter().map(|each| calendar(each, report, zone)).collect::<Vec<_>>());
+    out += &labelled(
+        "learning",
+        &report.streams.iter().map(|stream| learning(stream, zone)).collect::<Vec<_>>(),
+    );
+    out += &labelled(
+        "calendar",
+        &report.calendar.iter().map(|each| calendar(each, report, zone)).collect::<Vec<_>>(),
+    );
     out += &labelled("budget", &[budget(report)]);
     out += &alarms(report);
     out += &labelled("daemon", &daemon(report));
@@ -169,7 +177,11 @@ fn learning(stream: &StreamStatus, zone: &TimeZone) -> String {
     let until = until.map_or_else(String::new, |until| {
         format!(" until {}", until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z"))
     });
-    format!("{}: {} of {slices} slices still learning{until}{so_far}", stream.name, grouped(learning.learning))
+    format!(
+        "{}: {} of {slices} slices still learning{until}{so_far}",
+        stream.name,
+        grouped(learning.learning)
+    )
 }
 
 fn budget(report: &StatusReport) -> String {
