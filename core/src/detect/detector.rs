@@ -14,7 +14,7 @@ use super::parts::Parts;
 use super::pulse::Pulses;
 use super::shares::share_out;
 use super::{SinceOnset, SliceTable, SliceVerdict, Verdict};
-use crate::baseline::{BUCKETS, Profiles, Sides};
+use crate::baseline::{Profiles, Sides};
 use crate::model::{Minute, SealedMinute, Slice, SliceId, StreamSpec};
 use crate::simd::Step;
 use crate::simd::column::*;
@@ -25,8 +25,6 @@ const WEEK: f64 = 10_080.0;
 const LEAST_BAR: f64 = 8.0;
 /// Nats by which the bar stands above the plain union bound (measured on simulated shops).
 const BAR_MARGIN: f64 = 0.5;
-/// Minutes that a half-hour must have to enter the profile.
-const LEAST_BUCKET_MINUTES: f32 = 10.0;
 /// After a gap of so many minutes evidence from before it counts no more.
 const STALE_EVIDENCE: i32 = 60;
 /// After a gap of so many minutes fast levels start anew from the slow one.
@@ -118,12 +116,6 @@ impl Detector {
     /// The last minute judged.
     pub fn last_minute(&self) -> Option<Minute> {
         self.last
-    }
-
-    /// Minutes of data that the slice which was found last still needs before it is judged; `None` if all are.
-    pub fn minutes_to_learn(&self) -> Option<u32> {
-        let slices = self.table.iter().map(|(id, _)| id.index()).filter(|slice| !self.bank.is_learnt(*slice));
-        slices.map(|slice| (LEARNT_AGE - self.bank.get(slice, AGE)).max(0.0) as u32 + 1).max()
     }
 
     /// Drops that are open now.
@@ -256,45 +248,6 @@ impl Detector {
                 self.bank.set_levels(slice, level);
             }
         }
-    }
-
-    /// Local time goes on: finished half-hours enter the profile, new sides are looked up.
-    fn tick(&mut self, minute: Minute) {
-        let ticks = self.clock.advance(minute);
-        if ticks.iter().all(|tick| tick.ended.is_none() && tick.sides.is_none()) {
-            return;
-        }
-        for slice in 0..self.zone_of.len() {
-            let zone = self.zone_of[slice];
-            let tick = ticks[usize::from(zone)];
-            if tick.ended.is_some() {
-                match self.calendar.concerns(slice) {
-                    true => self.bank.skip_drift(slice),
-                    false => self.bank.note_drift(slice),
-                }
-            }
-            let local = self.clock.local(zone, minute);
-            let own = self.table.get(SliceId(slice as u32));
-            let out = own.filter(|_| self.calendar.is_remembered(local.half_hour()));
-            if let Some((week, bucket)) = tick.ended
-                && let Some(rate) = self.bank.take_bucket(slice, LEAST_BUCKET_MINUTES)
-            {
-                let half_hour = week * BUCKETS as i64 + bucket as i64;
-                match out.is_none_or(|own| self.calendar.teaches(&self.clock, own, half_hour)) {
-                    true => self.profiles.record(slice, week, bucket, rate),
-                    false => self.profiles.keep(slice, week, bucket, rate),
-                }
-            }
-            if let Some((left, right)) = tick.sides {
-                let without = |bucket: usize| {
-                    let out = out.map_or(0, |own| self.calendar.left_out(&self.clock, own, bucket, local));
-                    (bucket, out)
-                };
-                let own = self.profiles.sides_without(slice, without(left), without(right));
-                self.parts.give_own(&mut self.bank, slice, own);
-            }
-        }
-        self.parts.compose(&mut self.bank, self.table.refused_keys());
     }
 
     /// Counts of the minute into the columns; slices seen for the first time begin.

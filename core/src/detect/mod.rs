@@ -13,6 +13,7 @@ mod episode;
 mod episodes;
 mod funnel;
 mod labels;
+mod learning;
 mod loss;
 mod parts;
 mod pulse;

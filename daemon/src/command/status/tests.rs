@@ -9,12 +9,19 @@ use crate::telemetry::{
     QueueStatus, SendersStatus, SourceStatus, StatusReport, StreamStatus,
 };
 
-fn report() -> StatusReport {
+fn learning() -> LearningStatus {
     let until = Some("2026-11-27T09:03:00Z".to_owned());
-    let learning = LearningStatus { slices: 88, learning: 12, minutes: 4_560, minutes_needed: 11_520, until };
+    LearningStatus { slices: 88, learning: 12, minutes: 4_560, minutes_needed: 11_520, until }
+}
+
+fn calendar() -> Vec<CalendarStatus> {
     let slice = Slice::of([("marketplace", "DE")]);
     let until = "2026-11-22T23:00:00Z".to_owned();
-    let calendar = vec![CalendarStatus { name: "Totensonntag".to_owned(), slice, until }];
+    vec![CalendarStatus { name: "Totensonntag".to_owned(), slice, until }]
+}
+
+fn report() -> StatusReport {
+    let learning = learning();
     let orders = StreamStatus {
         name: "orders".to_owned(),
         counted: 18_204,
@@ -79,7 +86,7 @@ fn report() -> StatusReport {
         latencies: vec![latency("block counted", 1.2), latency("epoch", 0.3), latency("alarm", 21.0)],
         budget: BudgetStatus { per_week: 1.0, ..BudgetStatus::default() },
         alarms: vec![alarm],
-        calendar,
+        calendar: calendar(),
         subscribers: 2,
         ..StatusReport { recovery_s: 0.41, ..StatusReport::default() }
     }
