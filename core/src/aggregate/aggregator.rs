@@ -10,7 +10,7 @@ use super::open::{OpenMinute, Shape};
 use super::position::{Positions, Reached};
 use super::series::StreamSeries;
 use super::sketch::SketchMaker;
-use super::sources::Inventory;
+use super::sources::{Inventory, Origin};
 use crate::decode::SourceSpec;
 use crate::model::{
     ConnId, Ledger, LedgerCounts, LedgerKey, Limits, Mark, Minute, Reason, SourceId, StreamId, StreamSpec,
@@ -265,6 +265,14 @@ impl Aggregator {
     /// The end of the last sealed minute of a stream: everything before it has been handed out.
     pub fn watermark(&self, stream: StreamId) -> Option<TimeUs> {
         self.streams[stream.index()].next.map(Minute::start)
+    }
+
+    /// How old the latest event of each sender was when it came, in microseconds; of several streams, of the
+    /// one it is nearest with.
+    pub fn lags(&self) -> BTreeMap<(SourceId, Arc<str>), i64> {
+        let delay = |origin: &Origin| origin.habits.values().map(|habit| habit.delay_us.max(0)).min();
+        let origins = self.inventory.origins.iter().filter(|(_, origin)| !origin.has_left());
+        origins.filter_map(|(key, origin)| Some((key.clone(), delay(origin)?))).collect()
     }
 
     /// Sizes and bounds.

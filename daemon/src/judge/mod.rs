@@ -13,5 +13,5 @@ mod troubles;
 
 pub use input::{JudgeInput, JudgeReplay, Outcome};
 pub use publish::{AlarmSink, Published, Publisher};
-pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, spawn};
+pub use thread::{JudgeMessage, JudgeRequest, JudgeThread, JudgeView, Queued, spawn};
 pub use troubles::{Ailment, Troubles};

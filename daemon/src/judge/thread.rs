@@ -53,8 +53,17 @@ pub trait JudgeView: Send + Sync {
     /// After each sealed minute: how the budget of false alarms is kept may have changed.
     fn looked_back(&self, judge: &Judge);
 
-    /// An epoch has passed the whole pipeline.
-    fn epoch_passed(&self, epoch: u64);
+    /// An epoch has passed the whole pipeline; this waited then.
+    fn epoch_passed(&self, epoch: u64, queued: Queued);
+}
+
+/// Messages that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// For the judge.
+    pub judge: usize,
+    /// For the Parquet writer.
+    pub store: usize,
 }
 
 /// The judge: owned by its thread, given back at the end.
@@ -98,7 +107,7 @@ impl JudgeThread {
                     self.look_at_troubles();
                     self.to_store(StoreMessage::Through(commit));
                     self.commit = commit + 1;
-                    self.view.epoch_passed(epoch);
+                    self.view.epoch_passed(epoch, Queued { judge: messages.len(), store: self.store.len() });
                     self.service.epoch_passed();
                 }
                 JudgeMessage::Request(request) => request(&mut self),

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod clock_tests;
 mod control;
+mod figures;
 mod kept;
 mod lock;
 mod outlets;

@@ -1,6 +1,7 @@
 //! The status report, put together from what was last seen of each stage.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ebbd_core::alarm::Achieved;
 use ebbd_core::model::{DeclaredPeriod, LedgerCounts, Minute, Reason, SourceMinute, StreamSpec, TimeUs};
@@ -69,7 +70,7 @@ impl View {
             name: name.clone(),
             kind: source.kind.name().to_owned(),
             state: state.map_or("idle", |minute| minute.state.name()).to_owned(),
-            lag_ms: None,
+            lag_ms: seen.lag_us(source.spec.id).map(|lag_us| lag_us as f64 / 1e3),
             lines: told.lines(),
             rejected: counts.rejected_total(),
             connections: seen.connections.get(name).copied().unwrap_or(0) as u64,
@@ -77,7 +78,7 @@ impl View {
             origins: known
                 .values()
                 .filter(|m| !m.origin.is_empty())
-                .map(|m| origin_status(source, m))
+                .map(|minute| origin_status(source, minute, seen))
                 .collect(),
             answers: answers.into_iter().map(|(status, count)| (status.to_owned(), count)).collect(),
         }
@@ -127,7 +128,7 @@ impl View {
         vec![QueueStatus { name: "lanes".to_owned(), depth, capacity, full: waits }]
     }
 
-    fn degraded(&self) -> Vec<String> {
+    pub(super) fn degraded(&self) -> Vec<String> {
         let mut words = Vec::new();
         if self.store.failing().is_some() {
             words.push(
@@ -199,12 +200,13 @@ fn ledger_status(seen: &Seen) -> LedgerStatus {
     }
 }
 
-fn origin_status(source: &SourceConfig, minute: &SourceMinute) -> OriginStatus {
+fn origin_status(source: &SourceConfig, minute: &SourceMinute, seen: &Seen) -> OriginStatus {
+    let lag_us = seen.lags.get(&(source.spec.id, Arc::from(minute.origin.as_str())));
     OriginStatus {
         name: minute.origin.clone(),
         state: minute.state.name().to_owned(),
         expected: source.spec.expect.contains(&minute.origin),
-        lag_ms: None,
+        lag_ms: lag_us.map(|lag_us| *lag_us as f64 / 1e3),
         share: minute.share,
         last: minute.missing_since.map(|since| since.to_rfc3339()),
     }

@@ -9,14 +9,14 @@ use ebbd_core::alarm::{Achieved, AlarmRecord};
 use ebbd_core::detect::Verdict;
 use ebbd_core::judge::{Judge, JudgedMinute, RevisedRow};
 use ebbd_core::model::{
-    DeclaredPeriod, Ledger, LedgerCounts, Mark, Minute, Reason, SealedMinute, SourceId, SourceMinute,
-    StreamId, TimeUs,
+    DeclaredPeriod, Ledger, LedgerCounts, Mark, Minute, SealedMinute, SourceId, SourceMinute, StreamId,
+    TimeUs,
 };
 
 use super::warm::Learnt;
 use crate::commit::{CommitView, Committer, LaneLatency};
 use crate::config::Config;
-use crate::judge::JudgeView;
+use crate::judge::{JudgeView, Queued};
 use crate::outlet::{AlarmHub, Board, Progress};
 use crate::source::{AckFigures, Lost, PROTOCOL_ERRORS, SourceTold};
 use crate::store::StoreCounters;
@@ -49,17 +49,18 @@ pub struct View {
     hub: OnceLock<Arc<AlarmHub>>,
     board: Arc<Board>,
     learnt: Mutex<Learnt>,
-    before: Before,
+    pub(super) before: Before,
 }
 
 /// What figures had come to under earlier configurations, where those who count now began at zero.
 #[derive(Debug)]
-struct Before {
-    senders: AckFigures,
+pub(super) struct Before {
+    pub(super) senders: AckFigures,
     /// By source, in the order of telemetry: answers by status.
-    answers: Vec<BTreeMap<&'static str, u64>>,
-    distinct_log_spills: u64,
-    glances_skipped: u64,
+    pub(super) answers: Vec<BTreeMap<&'static str, u64>>,
+    pub(super) distinct_log_spills: u64,
+    pub(super) glances_skipped: u64,
+    pub(super) series_cap_hits: u64,
 }
 
 impl Before {
@@ -74,6 +75,7 @@ impl Before {
             answers: telemetry.answers.iter().map(|(_, answers)| answers.get()).collect(),
             distinct_log_spills: telemetry.committer.distinct_log_spills.get(),
             glances_skipped: telemetry.committer.glances_skipped.get(),
+            series_cap_hits: telemetry.committer.series_cap_hits.get(),
         }
     }
 }
@@ -87,6 +89,8 @@ pub(super) struct Seen {
     pub(super) told: BTreeMap<String, SourceTold>,
     pub(super) connections: BTreeMap<String, usize>,
     pub(super) sources: BTreeMap<String, BTreeMap<String, SourceMinute>>,
+    /// How far behind each source's hosts are, in microseconds.
+    pub(super) lags: BTreeMap<(SourceId, Arc<str>), i64>,
     pub(super) pulses: BTreeMap<String, Pulse>,
     pub(super) learning: BTreeMap<String, (u64, u64)>,
     /// Minutes that each stream still needs to learn its last slice; `None` where all are learnt.
@@ -225,20 +229,24 @@ impl CommitView for View {
             seen.told.insert(source.name.clone(), source.total);
             seen.connections.insert(source.name.clone(), committer.feeds.conns().open_of(source.id));
         }
-        seen.record(latency);
+        if seen.record(latency) {
+            seen.lags = committer.aggregator.lags();
+        }
         seen.waiting.clear();
         for (key, counts) in &committer.aggregator.ledger().0 {
             let source = committer.feeds.name(key.source).to_owned();
             seen.waiting.entry((source, key.stream.clone())).or_default().add(counts);
         }
         self.show_streams(&seen);
+        self.show_sources(committer, &seen);
         drop(seen);
-        self.show_sources(committer);
         self.show_senders(committer);
+        self.show_store();
         let counters = committer.aggregator.counters();
         let (figures, before) = (&self.telemetry.committer, &self.before);
         figures.distinct_log_spills.raise_to(before.distinct_log_spills + counters.distinct_log_spills);
         figures.glances_skipped.raise_to(before.glances_skipped + counters.glances_skipped);
+        figures.series_cap_hits.raise_to(before.series_cap_hits + counters.series_cap_hits);
         for (id, (_, stream)) in (0u16..).zip(&self.telemetry.streams) {
             let watermark = committer.aggregator.watermark(StreamId(id));
             stream.series.set(i64::try_from(counters.series).unwrap_or(i64::MAX));
@@ -286,80 +294,12 @@ impl CommitView for View {
     }
 }
 
-impl View {
-    fn show_lanes(&self, committer: &Committer, latency: &[LaneLatency]) {
-        for (figures, queue) in self.telemetry.lanes.iter().zip(committer.lanes.queues()) {
-            figures.queued.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-        }
-        for (lane, latency) in latency {
-            if let Some(figures) = self.telemetry.lanes.get(*lane) {
-                figures.blocks.add(latency.waited_ns.len());
-            }
-        }
-    }
-
-    fn show_sources(&self, committer: &Committer) {
-        for source in committer.feeds.sources() {
-            let Some((_, figures)) = self.telemetry.sources.get(source.id.index()) else { continue };
-            let told = source.total;
-            figures.lines.raise_to(told.lines());
-            figures.bytes.raise_to(told.delivered_bytes);
-            figures.shed_lines.raise_to(told.dropped_queue_lines);
-            figures.waits.raise_to(told.waits);
-            figures.kernel_datagrams.raise_to(told.kernel_datagrams);
-            figures.cut_files.raise_to(told.cut_files);
-            figures.cut_bytes.raise_to(told.cut_bytes);
-            figures.refused.raise_to(told.refused_connections);
-            figures.duplicate_lines.raise_to(told.duplicate_lines);
-            let before = &self.before.answers[source.id.index()];
-            for (status, count) in source.counters.by_status() {
-                let before = before.get(status).copied().unwrap_or(0);
-                self.telemetry.answers[source.id.index()].1.raise_to(status, before + count);
-            }
-            let open = committer.feeds.conns().open_of(source.id);
-            figures.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
-        }
-    }
-
-    fn show_senders(&self, committer: &Committer) {
-        let desk = committer.feeds.desk();
-        let (known, speaking) = desk.figures();
-        let AckFigures { greeted, acked_lines, errors } = desk.counters().read();
-        let senders = &self.telemetry.senders;
-        let before = &self.before.senders;
-        senders.greeted.raise_to(before.greeted + greeted);
-        senders.lines.raise_to(before.acked_lines + acked_lines);
-        senders.known.set(i64::try_from(known).unwrap_or(i64::MAX));
-        senders.speaking.set(i64::try_from(speaking).unwrap_or(i64::MAX));
-        for ((error, count), before) in PROTOCOL_ERRORS.into_iter().zip(errors).zip(before.errors) {
-            self.telemetry.protocol_errors.raise_to(error, before + count);
-        }
-    }
-
-    /// Totals by stream and by reason, what still waits to be taken included.
-    fn show_streams(&self, seen: &Seen) {
-        let mut total = LedgerCounts::default();
-        for counts in seen.by_key(|_, _| true) {
-            total.add(counts);
-        }
-        for (reason, rejected) in Reason::ALL.into_iter().zip(total.rejected) {
-            self.telemetry.rejects.of(reason).raise_to(rejected);
-        }
-        for (name, figures) in &self.telemetry.streams {
-            let (mut counted, mut late, mut rejected) = (0, 0, 0);
-            for counts in seen.by_key(|_, stream| stream == name) {
-                counted += counts.counted;
-                late += counts.late;
-                rejected += counts.rejected_total();
-            }
-            figures.events.raise_to(counted);
-            figures.late.raise_to(late);
-            figures.rejected.raise_to(rejected);
-        }
-    }
-}
-
 impl Seen {
+    /// How far behind the furthest of a source's hosts is, in microseconds; none before an event has come.
+    pub(super) fn lag_us(&self, source: SourceId) -> Option<i64> {
+        self.lags.iter().filter(|((of, _), _)| *of == source).map(|(_, lag_us)| *lag_us).max()
+    }
+
     /// The counts of the sources and streams that `wanted` picks.
     pub(super) fn by_key<'a>(
         &'a self,
@@ -369,20 +309,23 @@ impl Seen {
         all.filter(move |((source, stream), _)| wanted(source, stream)).map(|(_, counts)| counts)
     }
 
-    fn record(&mut self, latency: &[LaneLatency]) {
-        let Some(recorders) = &mut self.recorders else { return };
+    /// Notes how long blocks waited and took; whether what is looked at once a second is due.
+    fn record(&mut self, latency: &[LaneLatency]) -> bool {
+        let Some(recorders) = &mut self.recorders else { return false };
         for (lane, latency) in latency {
             recorders.block.record_all_ns(&latency.counted_ns);
             if let Some(queue) = recorders.queues.get_mut(*lane) {
                 queue.record_all_ns(&latency.waited_ns);
             }
         }
-        if recorders.handed_over.elapsed().as_millis() > 900 {
+        let is_due = recorders.handed_over.elapsed().as_millis() > 900;
+        if is_due {
             recorders.handed_over = Instant::now();
             recorders.block.hand_over();
             recorders.queues.iter_mut().for_each(LatencyRecorder::hand_over);
             recorders.judge.hand_over();
         }
+        is_due
     }
 }
 
@@ -428,6 +371,7 @@ impl JudgeView for View {
     }
 
     fn marked(&self, mark: &Mark) {
+        self.telemetry.committer.marks.inc();
         self.board.marked(mark);
     }
 
@@ -454,7 +398,10 @@ impl JudgeView for View {
         (seen.achieved, seen.to_learn, seen.declared) = (achieved, to_learn, declared);
     }
 
-    fn epoch_passed(&self, epoch: u64) {
+    fn epoch_passed(&self, epoch: u64, queued: Queued) {
+        let depth = |queued: usize| i64::try_from(queued).unwrap_or(i64::MAX);
+        self.telemetry.judge.queued.set(depth(queued.judge));
+        self.telemetry.store.queued.set(depth(queued.store));
         self.epoch.store(epoch, Ordering::Release);
     }
 }

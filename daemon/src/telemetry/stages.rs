@@ -54,12 +54,8 @@ figures! {
         lines: Counter = "ebbd_source_lines",
         /// Bytes received.
         bytes: Counter = "ebbd_source_bytes",
-        /// Blocks handed to lanes.
-        blocks: Counter = "ebbd_source_blocks",
         /// Connections, files or peers that are open.
         connections: Gauge = "ebbd_source_connections",
-        /// Connections, files or peers ever opened.
-        opened: Counter = "ebbd_source_opened",
         /// Lines that acknowledged senders sent again and that were skipped.
         duplicate_lines: Counter = "ebbd_source_duplicate_lines",
         /// Connections refused because the limit was reached.
@@ -78,9 +74,7 @@ figures! {
         cut_files: Counter = "ebbd_source_cut_files",
         /// Bytes of such files that had been seen and were not read.
         cut_bytes: Counter = "ebbd_source_cut_bytes",
-        /// Errors while accepting or reading.
-        errors: Counter = "ebbd_source_errors",
-        /// How far behind the wall clock its events are, in seconds.
+        /// How old its latest event was when it came, in seconds; of several hosts, the one furthest behind.
         lag: Ratio = "ebbd_source_lag_seconds",
     }
 
@@ -100,12 +94,8 @@ figures! {
     pub struct LaneCounters {
         /// Blocks parsed and counted.
         blocks: Counter = "ebbd_lane_blocks",
-        /// Lines parsed.
-        lines: Counter = "ebbd_lane_lines",
         /// Blocks waiting in its queue.
         queued: Gauge = "ebbd_lane_queued_blocks",
-        /// Times that its queue was found full.
-        full: Counter = "ebbd_lane_queue_full",
     }
 
     /// What became of one stream.
@@ -116,8 +106,6 @@ figures! {
         late: Counter = "ebbd_stream_late_events",
         /// Lines refused that name this stream.
         rejected: Counter = "ebbd_stream_rejected_lines",
-        /// Events counted under the catch-all value because the series limit was reached.
-        other: Counter = "ebbd_stream_other_events",
         /// Live series.
         series: Gauge = "ebbd_stream_series",
         /// End of the newest sealed minute, in unix time.
@@ -142,6 +130,8 @@ figures! {
         marks: Counter = "ebbd_committer_marks",
         /// Ledger entries that did not balance; anything but zero is a bug.
         unbalanced: Counter = "ebbd_committer_unbalanced_entries",
+        /// Events that met the limit of series and are counted under the catch-all value.
+        series_cap_hits: Counter = "ebbd_committer_series_cap_hits",
         /// Times that the log of distinct values was full and was put into sketches early.
         distinct_log_spills: Counter = "ebbd_committer_distinct_log_spills",
         /// Times that a stream had too many open cells for the judge to be shown its open minutes.
@@ -158,7 +148,7 @@ figures! {
         records: Counter = "ebbd_judge_records",
         /// Alarms that are open.
         open_alarms: Gauge = "ebbd_judge_open_alarms",
-        /// Sealed minutes waiting to be judged.
+        /// What waits for the judge.
         queued: Gauge = "ebbd_judge_queued",
     }
 
@@ -196,11 +186,9 @@ figures! {
         files: Counter = "ebbd_store_files",
         /// Rows written.
         rows: Counter = "ebbd_store_rows",
-        /// Bytes written.
-        bytes: Counter = "ebbd_store_bytes",
         /// Writes that failed and were tried again.
         errors: Counter = "ebbd_store_errors",
-        /// Batches waiting to be written.
+        /// What waits for the Parquet writer.
         queued: Gauge = "ebbd_store_queued_batches",
     }
 
