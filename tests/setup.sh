@@ -20,6 +20,7 @@ need systemd-analyze systemd
 need nc netcat-openbsd
 need strace strace
 need curl curl
+need openssl openssl
 need chromium chromium
 if [ -n "$packages" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

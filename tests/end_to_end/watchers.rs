@@ -226,6 +226,95 @@ fn alertmanager_receives_groups_and_resolves() {
     running.stop_in_order();
 }
 
+/// Makes certificates with `openssl`, in a folder: `ca.pem`, and what is asked for.
+struct Authority(PathBuf);
+
+impl Authority {
+    fn new(folder: PathBuf) -> Authority {
+        fs::create_dir(&folder).unwrap();
+        let authority = Authority(folder);
+        let made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop";
+        authority.openssl(&format!("{made} -keyout ca.key -out ca.pem"));
+        authority
+    }
+
+    /// A certificate with its key in one file: for this host, valid for so many days.
+    fn vouches(&self, name: &str, host: &str, days: &str) -> PathBuf {
+        fs::write(self.0.join("names"), format!("subjectAltName={host}\n")).unwrap();
+        let key = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=hook";
+        self.openssl(&format!("{key} -keyout {name}.key -out {name}.csr"));
+        let sign = "x509 -req -CA ca.pem -CAkey ca.key -CAcreateserial -extfile names";
+        self.openssl(&format!("{sign} -days {days} -in {name}.csr -out {name}.crt"));
+        let both = ["crt", "key"].map(|end| fs::read(self.0.join(format!("{name}.{end}"))).unwrap());
+        let path = self.0.join(format!("{name}.pem"));
+        fs::write(&path, both.concat()).unwrap();
+        path
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("ca.pem")
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        let output = command.args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Only a server whose certificate is vouched for, for its name and now, is told anything.
+#[test]
+fn https_is_spoken_with_those_who_prove_who_they_are() {
+    let place = Place::new("");
+    let (ours, theirs) = (Authority::new(place.path("ours")), Authority::new(place.path("theirs")));
+    let servers = [
+        ("good", ours.vouches("good", "IP:127.0.0.1", "2")),
+        ("stranger", theirs.vouches("stranger", "IP:127.0.0.1", "2")),
+        ("namesake", ours.vouches("namesake", "DNS:hooks.example.com", "2")),
+        ("stale", ours.vouches("stale", "IP:127.0.0.1", "-1")),
+    ];
+    let mut tables = stream("orders") + SOURCE;
+    let mut listening = Vec::new();
+    for (name, certificate) in &servers {
+        let port = free_port();
+        let mut hook = python_command("hook.py");
+        hook.arg(port.to_string()).arg(place.path(name)).arg(certificate);
+        listening.push(Server::start(hook, &place.path(&format!("{name}.log"))));
+        eventually("it listens", PATIENCE, || listens(port));
+        tables += &format!(
+            "[outlet.{name}]\ntype = \"webhook\"\nurl = \"https://127.0.0.1:{port}/\"\nca_file = \"{}\"\n",
+            ours.file().display()
+        );
+    }
+    place.configure(&tables);
+    let running = place.start();
+    let _trouble = Trouble::make(&place);
+    through_unix(&place.path("events.sock"), order("US").repeat(10).as_bytes());
+    eventually("the alarm is there", 2 * PATIENCE, || place.path("good").exists());
+    let told = fs::read_to_string(place.path("good")).unwrap();
+    let record: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!(record["kind"], "ebbd", "{record}");
+    let refused = [("stranger", "UnknownIssuer"), ("namesake", "not valid for name"), ("stale", "expired")];
+    for (name, why) in refused {
+        let is_told = || {
+            let told = running.told();
+            told.lines().any(|line| line.contains(&format!("outlet.{name}")) && line.contains(why))
+        };
+        eventually(&format!("{name}: {why}\n{}", running.told()), PATIENCE, is_told);
+        assert!(!place.path(name).exists(), "{name} was told something");
+    }
+    // A `ca_file` that is not there is a mistake that `check` tells.
+    let other = place.path("good").with_extension("toml");
+    let text = fs::read_to_string(place.config()).unwrap();
+    let missing = text.replace(&ours.file().display().to_string(), "/nowhere/ca.pem");
+    fs::write(&other, missing).unwrap();
+    let checked = Command::new(super::support::EBBD).args(["check", "-c"]).arg(&other).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.code() == Some(2) && said.contains("/nowhere/ca.pem"), "{said}");
+    running.stop_in_order();
+}
+
 /// A dataset's folder that takes no files.
 struct Trouble(PathBuf);
 

@@ -1,7 +1,8 @@
-"""Listens on a port and writes the JSON of every POST as a line: hook.py PORT FILE"""
+"""Listens on a port and writes the JSON of every POST as a line: hook.py PORT FILE [CERTIFICATE-AND-KEY]"""
 
 import http.server
 import json
+import ssl
 import sys
 
 
@@ -17,4 +18,9 @@ class Hook(http.server.BaseHTTPRequestHandler):
         pass
 
 
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Hook).serve_forever()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Hook)
+if len(sys.argv) > 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[3])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()

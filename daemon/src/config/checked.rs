@@ -26,6 +26,8 @@ pub struct Config {
     pub view: View,
     /// Where HTTP is served; none if it is off.
     pub http: Option<SocketAddr>,
+    /// Names by which browsers may ask for it, the host's own with them.
+    pub http_names: Arc<[String]>,
     /// The declared streams in the order of the file; ids are places in this list.
     pub streams: Arc<[StreamSpec]>,
     /// The declared sources in the order of the file; ids are places in this list.
@@ -306,8 +308,10 @@ pub struct OutletConfig {
     pub name: String,
     /// What it speaks.
     pub kind: OutletKind,
-    /// Where it is.
+    /// Where it is: `http` or `https`.
     pub url: String,
+    /// Authorities that may vouch for an `https` server, as PEM; none: those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What a configuration is checked against besides its own text.

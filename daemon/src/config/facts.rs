@@ -285,6 +285,7 @@ fn running_facts(config: &Config) -> Vec<Fact> {
         ("lanes", config.lanes.to_string()),
         ("host", config.host.clone()),
         ("http", config.http.map_or_else(|| "off".to_owned(), |addr| addr.to_string())),
+        ("http_names", config.http_names.join(" ")),
         ("alarms", format!("{:?}", config.alarms)),
         ("control", format!("{:?}", config.control)),
         ("limits.memory", config.limits.memory.to_string()),

@@ -4,6 +4,7 @@
 //! which everything is resolved and bounded, or every [`Problem`] of the text at once.
 //! Must not know: how anything is bound, counted or stored.
 
+mod authorities;
 mod calendar;
 mod checked;
 mod descriptors;
@@ -35,6 +36,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
+pub use authorities::authorities_of;
 pub use checked::{
     Config, DetectConfig, From, FunnelConfig, LimitsConfig, OutletConfig, OutletKind, ParquetConfig,
     RejectsConfig, Retain, SocketPath, SourceConfig, SourceKind, Surroundings, UdpOptions,

@@ -91,13 +91,14 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
     let detect = detect::read(&root.section("detect"));
     let funnels = funnel::read_all(root, &streams, &stream_names);
     let calendar = calendar::read_all(root, &streams);
-    let outlets = outlet::read_all(root);
+    let outlets = outlet::read_all(root, &surroundings.secrets);
     let written = root.whole("lanes", 0, 0..=MAX_LANES) as usize;
     let bounds = |lanes: usize, memory: u64| {
         memory::bounds(&LimitsConfig { memory, ..limits }, (&streams, &sources, outlets.len()), lanes)
     };
     let lanes = memory::fit_lanes(root, written, surroundings.cores, bounds, limits.memory);
     let (host, view) = (host(root, surroundings), view(root));
+    let http_names = http_names(root, &host);
     root.finish();
     let (path, text, warnings, streams) =
         (None, String::new(), Vec::new(), Arc::<[StreamSpec]>::from(streams));
@@ -109,6 +110,7 @@ fn read(root: &Section<'_>, surroundings: &Surroundings) -> Config {
         host,
         view,
         http,
+        http_names,
         streams,
         sources,
         alarms,
@@ -140,6 +142,22 @@ fn http(root: &Section<'_>) -> Option<std::net::SocketAddr> {
         Some(item) if item.as_text() == Some("") => None,
         Some(item) => listen::addr(&item),
     }
+}
+
+/// Names by which the dashboard may be asked for: the host's, and those that are written.
+fn http_names(root: &Section<'_>, host: &str) -> Arc<[String]> {
+    let mut names = vec![host.to_owned()];
+    if let Some(item) = root.get("http_names") {
+        for (name, span) in item.texts("http_names = [\"ebbd.example.com\"]") {
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            if name.is_empty() || !name.chars().all(fits) {
+                let hint = "write a name as browsers send it, without a port: \"ebbd.example.com\"";
+                root.findings.error(&span, format!("{name:?} is no host's name"), hint);
+            }
+            names.push(name.to_owned());
+        }
+    }
+    names.into()
 }
 
 /// `[alarms]` or `[control]`; by default a socket of that name in the data directory.

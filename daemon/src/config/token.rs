@@ -9,6 +9,7 @@ use std::hint::black_box;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::authorities::authorities_of;
 use super::written::Item;
 
 /// Where the service manager puts credentials (`LoadCredential=`).
@@ -55,6 +56,17 @@ impl Secrets {
     /// Read, with the service manager's directory if there is one.
     pub fn here() -> Secrets {
         Secrets::Read(std::env::var_os(VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from))
+    }
+
+    /// Whether there are certificate authorities in `file`, if that is looked at.
+    ///
+    /// # Errors
+    /// There are none.
+    pub(super) fn authorities(&self, file: &Path) -> Result<(), String> {
+        match self {
+            Secrets::Unread => Ok(()),
+            Secrets::Read(_) => authorities_of(file).map(drop),
+        }
     }
 
     /// Reads the token that `item` names, or tells what is wrong with its file. A relative name that is not

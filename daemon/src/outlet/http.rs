@@ -23,6 +23,7 @@ use super::dashboard;
 use super::guarded::GuardedListener;
 use super::hub::AlarmHub;
 use super::live::Live;
+use super::names::{self, NamesSource};
 use super::past::{Asked, Past};
 use super::query::Query;
 use crate::telemetry::{Exposition, StatusReport, Telemetry, TextFormat};
@@ -51,6 +52,7 @@ pub struct HttpOutlet {
     figures: FiguresSource,
     status: StatusSource,
     past: Asked,
+    names: NamesSource,
 }
 
 impl HttpOutlet {
@@ -61,8 +63,9 @@ impl HttpOutlet {
         figures: FiguresSource,
         status: StatusSource,
         past: Arc<dyn Past>,
+        names: NamesSource,
     ) -> HttpOutlet {
-        HttpOutlet { hub, board, figures, status, past: Asked::new(past) }
+        HttpOutlet { hub, board, figures, status, past: Asked::new(past), names }
     }
 
     fn router(self, stop: watch::Receiver<bool>) -> Router {
@@ -84,6 +87,7 @@ impl HttpOutlet {
             .route("/api/v1/marks", get(marks))
             .route("/api/v1/live", get(move |headers: HeaderMap| async move { live.answer(&headers) }))
             .fallback(nothing_here)
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.names), names::check))
             .layer(middleware::from_fn_with_state(telemetry, count))
             .with_state(self)
     }

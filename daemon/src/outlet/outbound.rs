@@ -50,7 +50,7 @@ impl Outlets {
     }
 
     fn send_one(&self, outlet: &OutletConfig, senders: &Senders<'_>) -> AbortHandle {
-        let poster = Poster::new(&outlet.url, WITHIN);
+        let poster = Poster::new(&outlet.url, outlet.ca_file.as_deref(), WITHIN);
         match outlet.kind {
             OutletKind::Alertmanager => {
                 let alertmanager = alertmanager(Arc::clone(self.hub()), poster, outlet, senders, Pace::USUAL);

@@ -2,6 +2,7 @@
 //!
 //! In: an address, a body. Out: taken, refused, or in trouble. Must not know: what is sent, when it is tried again.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,13 +11,16 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use super::tls::Trust;
 
 /// Of an answer, what is read at most: a complaint is wanted, not a page.
 const ANSWER_BYTES: usize = 4096;
 
 /// Where requests go.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Poster {
     /// Host and port as they stand in the address.
     authority: String,
@@ -26,6 +30,8 @@ pub(super) struct Poster {
     path: String,
     /// An answer takes no longer than this.
     within: Duration,
+    /// Whom to believe, or why nobody can be; none for plain HTTP.
+    trust: Option<Result<Trust, String>>,
 }
 
 /// Why a request was not taken.
@@ -48,17 +54,24 @@ impl Failure {
     }
 }
 
+fn lost(why: &dyn std::fmt::Display) -> Failure {
+    Failure::Unreachable(why.to_string())
+}
+
 impl Poster {
-    /// Requests to `url`, which the configuration has checked.
-    pub(super) fn new(url: &str, within: Duration) -> Poster {
+    /// Requests to `url`, which the configuration has checked. Of an `https` one the server's certificate must be
+    /// vouched for by an authority of `ca_file`, or of the system.
+    pub(super) fn new(url: &str, ca_file: Option<&Path>, within: Duration) -> Poster {
         let uri: Uri = url.parse().unwrap_or_default();
-        let host = uri.host().unwrap_or_default();
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let is_secure = uri.scheme_str() == Some("https");
         Poster {
             authority: uri.authority().map(|authority| authority.to_string()).unwrap_or_default(),
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: uri.port_u16().unwrap_or(80),
+            host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 }),
             path: uri.path_and_query().map_or("", |path| path.as_str()).trim_end_matches('/').to_owned(),
             within,
+            trust: is_secure.then(|| Trust::new(host, ca_file)),
         }
     }
 
@@ -73,8 +86,22 @@ impl Poster {
     }
 
     async fn exchange(&self, path: &str, json: Bytes) -> Result<(), Failure> {
-        let lost = |why: &dyn std::fmt::Display| Failure::Unreachable(why.to_string());
-        let stream = TcpStream::connect((&*self.host, self.port)).await.map_err(|why| lost(&why))?;
+        let connect = async || TcpStream::connect((&*self.host, self.port)).await.map_err(|why| lost(&why));
+        match &self.trust {
+            None => self.speak(connect().await?, path, json).await,
+            Some(Err(why)) => Err(Failure::Unreachable(why.clone())),
+            Some(Ok(trust)) => {
+                let greeted = trust.greet(connect().await?).await;
+                let stream = greeted.map_err(|why| lost(&format_args!("TLS with {}: {why}", self.host)))?;
+                self.speak(stream, path, json).await
+            }
+        }
+    }
+
+    async fn speak<S>(&self, stream: S, path: &str, json: Bytes) -> Result<(), Failure>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|why| lost(&why))?;
         // It ends when `sender` is gone, at the latest with this exchange.

@@ -183,7 +183,9 @@ impl Outlets {
             let figures = Arc::new(move || Arc::clone(present.view().telemetry()));
             let board = Arc::clone(self.present.view().board());
             let past = Arc::new(StoredPast::new(Arc::clone(&self.present)));
-            let outlet = HttpOutlet::new(Arc::clone(&self.hub), board, figures, status, past);
+            let present = Arc::clone(&self.present);
+            let names = Arc::new(move || Arc::clone(&present.view().config.http_names));
+            let outlet = HttpOutlet::new(Arc::clone(&self.hub), board, figures, status, past, names);
             trying("serving HTTP", self.runtime.serve_http(http, outlet))?;
         }
         let stop = self.runtime.stopping();

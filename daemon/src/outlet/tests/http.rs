@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{Served, quick, record};
 use crate::outlet::http::serve_within;
-use crate::outlet::{FiguresSource, HttpOutlet, Past, Point};
+use crate::outlet::{FiguresSource, HttpOutlet, NamesSource, Past, Point};
 use crate::telemetry::StatusReport;
 
 /// A past in which each minute had its own number of orders, and alarm 99 was opened and told once more.
@@ -44,6 +44,12 @@ impl Past for Weeks {
 /// Records that the ring of [`served`] keeps.
 pub(super) const RING: usize = 100;
 
+/// What the daemon is called.
+fn names() -> NamesSource {
+    let names: Arc<[String]> = Arc::from(["x".to_owned()]);
+    Arc::new(move || Arc::clone(&names))
+}
+
 fn figures(served: &Served) -> FiguresSource {
     let telemetry = Arc::clone(&served.telemetry);
     Arc::new(move || Arc::clone(&telemetry))
@@ -58,6 +64,7 @@ pub(super) fn served() -> (Served, SocketAddr) {
         figures(&served),
         Arc::new(status),
         Arc::new(Weeks),
+        names(),
     );
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -83,6 +90,30 @@ fn health_is_not_readiness() {
     served.telemetry.daemon.ready.set(1);
     assert_eq!(get(address, "/readyz", "").0, 200);
     assert_eq!(get(address, "/nowhere", "").0, 404);
+}
+
+/// A page from elsewhere whose name was rebound to this address is turned away, whatever it asks for.
+#[test]
+fn who_asks_for_somebody_else_is_turned_away() {
+    let (_served, address) = served();
+    let ask = |host: &str, path: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for path in ["/", "/metrics", "/api/v1/status", "/api/v1/live", "/assets/main.js", "/nowhere"] {
+        let answer = ask("Host: evil.example:7780\r\n", path);
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{path}: {answer}");
+        assert!(answer.contains("http_names = [\"evil.example\"]"), "{answer}");
+    }
+    assert!(ask("Host: evil.example\r\n", "/healthz").starts_with("HTTP/1.1 200 "));
+    for host in ["Host: localhost\r\n", "Host: [::1]:7780\r\n", "Host: X:80\r\n"] {
+        assert!(ask(host, "/api/v1/status").starts_with("HTTP/1.1 200 "), "{host}");
+    }
+    let odd = ask("Host: <script>\u{1b}[2J\r\n", "/");
+    assert!(!odd.contains('\u{1b}'), "{odd:?}");
 }
 
 #[test]
@@ -128,6 +159,7 @@ fn those_who_say_nothing_make_room() {
         figures(&served),
         status,
         Arc::new(Weeks),
+        names(),
     );
     let stop = served.outlets.stopping();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -51,7 +51,7 @@ impl Server {
     }
 
     fn outlet(&self, kind: OutletKind) -> OutletConfig {
-        OutletConfig { name: "pager".to_owned(), kind, url: self.url.clone() }
+        OutletConfig { name: "pager".to_owned(), kind, url: self.url.clone(), ca_file: None }
     }
 }
 
@@ -171,7 +171,7 @@ fn a_record_that_is_trouble_to_the_server_does_not_keep_others_from_people() {
     let outlets = [server.outlet(OutletKind::Webhook)];
     let mut webhook = outbound::webhook(
         Arc::clone(&served.hub),
-        Poster::new(&server.url, Duration::from_secs(5)),
+        Poster::new(&server.url, None, Duration::from_secs(5)),
         &outlets[0],
         &senders(&served, &outlets),
     );
@@ -196,7 +196,7 @@ fn alertmanager_is_told_at_once_again_and_of_the_end() {
     };
     let alertmanager = outbound::alertmanager(
         Arc::clone(&served.hub),
-        Poster::new(&server.url, Duration::from_secs(5)),
+        Poster::new(&server.url, None, Duration::from_secs(5)),
         &outlets[0],
         &senders(&served, &outlets),
         pace,
@@ -233,7 +233,7 @@ fn one_that_hangs_slows_nothing_and_catches_up() {
     let outlets = [hanging.outlet(OutletKind::Webhook), well.outlet(OutletKind::Webhook)];
     let other = OutletConfig { name: "other".to_owned(), ..outlets[1].clone() };
     let all = senders(&served, &outlets[..1]);
-    let hung = Poster::new(&hanging.url, Duration::from_secs(3));
+    let hung = Poster::new(&hanging.url, None, Duration::from_secs(3));
     let _hung =
         served.outlets.spawn(outbound::webhook(Arc::clone(&served.hub), hung, &outlets[0], &all).run());
     let others = [other];
