@@ -35,6 +35,7 @@ mod strain;
 mod subscribers;
 mod supervisor;
 mod support;
+mod top;
 mod watchers;
 mod who;
 mod wire;

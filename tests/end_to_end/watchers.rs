@@ -233,8 +233,9 @@ impl Authority {
     fn new(folder: PathBuf) -> Authority {
         fs::create_dir(&folder).unwrap();
         let authority = Authority(folder);
-        let made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop";
-        authority.openssl(&format!("{made} -keyout ca.key -out ca.pem"));
+        let made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+        let name = authority.0.file_name().unwrap().to_string_lossy().into_owned();
+        authority.openssl(&format!("{made} -subj /CN={name} -keyout ca.key -out ca.pem"));
         authority
     }
 

@@ -23,6 +23,7 @@ mod run;
 mod send;
 mod sources;
 mod status;
+mod top;
 mod verify;
 mod watch;
 
@@ -69,6 +70,8 @@ enum Command {
     Watch(watch::WatchArgs),
     /// Say how the daemon is: what it counted, who sends, what is late
     Status(status::StatusArgs),
+    /// Show how everything is, live
+    Top(top::TopArgs),
     /// List and show alarms, take, silence and label them
     Alarms(alarms::AlarmsArgs),
     /// Say which combinations of dimension values explain a shortfall, or a surplus
@@ -116,6 +119,7 @@ fn dispatch(command: Command) -> i32 {
         Command::Check(args) => check::run(args),
         Command::Watch(args) => watch::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Alarms(args) => alarms::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),

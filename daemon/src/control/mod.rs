@@ -10,6 +10,7 @@ mod admission;
 mod alarms;
 mod client;
 mod mark;
+mod now;
 mod server;
 mod sources;
 mod status;
@@ -17,6 +18,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::detect::LabelEffect;
 use ebbd_core::model::{AlarmOrder, Mark, TimeUs};
 use ebbd_core::report::escape;
@@ -29,9 +31,11 @@ pub use alarms::{
 };
 pub use client::{CallError, call};
 pub use mark::{MarkRequest, MarkTaken};
+pub use now::NowReport;
 pub use server::serve_control;
 pub use sources::NamedSource;
 
+use crate::outlet::StreamNow;
 use crate::telemetry::StatusReport;
 
 /// What the daemon does for those who ask. Calls may take a moment; they come from threads that may wait.
@@ -41,6 +45,9 @@ pub trait ControlHandler: Send + Sync + 'static {
 
     /// How everything is.
     fn status(&self) -> StatusReport;
+
+    /// The streams as they are now, and the latest record of each open alarm.
+    fn now_shown(&self) -> (Vec<StreamNow>, Vec<AlarmRecord>);
 
     /// Takes a change marker in, as if a source had sent it.
     ///
@@ -96,6 +103,8 @@ pub struct Refusal(pub String);
 pub enum Request {
     /// How everything is: a [`StatusReport`].
     Status,
+    /// What somebody watches again and again: a [`NowReport`].
+    Now,
     /// The sources: a list of [`crate::telemetry::SourceStatus`].
     SourcesList,
     /// This source or origin ought to send.
@@ -123,6 +132,7 @@ impl Request {
     pub fn name(&self) -> &'static str {
         match self {
             Request::Status => "status",
+            Request::Now => "now",
             Request::SourcesList => "sources_list",
             Request::SourcesExpect(_) => "sources_expect",
             Request::SourcesForget(_) => "sources_forget",
@@ -140,14 +150,18 @@ impl Request {
     pub fn changes(&self) -> bool {
         !matches!(
             self,
-            Request::Status | Request::SourcesList | Request::AlarmsList | Request::AlarmsRecords(_)
+            Request::Status
+                | Request::Now
+                | Request::SourcesList
+                | Request::AlarmsList
+                | Request::AlarmsRecords(_)
         )
     }
 
     /// What it is about, for the log: safe to be looked at, and short.
     fn about(&self) -> String {
         match self {
-            Request::Status | Request::SourcesList | Request::AlarmsList => String::new(),
+            Request::Status | Request::Now | Request::SourcesList | Request::AlarmsList => String::new(),
             Request::AlarmsRecords(alarm) => alarm.no.to_string(),
             Request::SourcesExpect(named) | Request::SourcesForget(named) => escape(&named.name),
             Request::AlarmsAck(ack) => format!("{} by {}", ack.no, escape(&ack.by)),
@@ -165,6 +179,7 @@ impl Request {
     pub fn answer(&self, handler: &dyn ControlHandler) -> Result<Value, Refusal> {
         match self {
             Request::Status => status::answer(handler),
+            Request::Now => now::answer(handler),
             Request::SourcesList => sources::list(handler),
             Request::SourcesExpect(named) => sources::expect(handler, named),
             Request::SourcesForget(named) => sources::forget(handler, named),

@@ -32,6 +32,10 @@ impl ControlHandler for Told {
         StatusReport { v: 1, sources: vec![source], ..StatusReport::default() }
     }
 
+    fn now_shown(&self) -> (Vec<StreamNow>, Vec<AlarmRecord>) {
+        (vec![StreamNow { stream: "orders".to_owned(), ..StreamNow::default() }], Vec::new())
+    }
+
     fn mark(&self, mark: Mark) -> Result<(), Refusal> {
         self.marks.lock().unwrap().push(mark);
         Ok(())
@@ -164,6 +168,8 @@ fn sources_and_status() {
     let served = served();
     let status: StatusReport = serde_json::from_value(call(&served.path, &Request::Status).unwrap()).unwrap();
     assert_eq!(status, served.told.status());
+    let now: NowReport = serde_json::from_value(call(&served.path, &Request::Now).unwrap()).unwrap();
+    assert_eq!((now.status, now.streams[0].stream.as_str()), (status, "orders"));
     let list = call(&served.path, &Request::SourcesList).unwrap();
     assert_eq!(list[0]["name"], "shop");
     let named = |name: &str| NamedSource { name: name.to_owned() };
@@ -174,7 +180,7 @@ fn sources_and_status() {
     assert_eq!(refused.to_string(), "nobody knows web-04");
     let odd = call(&served.path, &Request::SourcesExpect(named("a\nb"))).unwrap_err();
     assert!(odd.to_string().contains("can't be"), "{odd}");
-    assert_eq!((served.telemetry.control.requests.get(), served.telemetry.control.refused.get()), (5, 2));
+    assert_eq!((served.telemetry.control.requests.get(), served.telemetry.control.refused.get()), (6, 2));
 }
 
 #[test]

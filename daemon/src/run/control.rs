@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
 use ebbd_core::aggregate::Order;
+use ebbd_core::alarm::AlarmRecord;
 use ebbd_core::detect::LabelEffect;
 use ebbd_core::judge::Judge;
 use ebbd_core::model::{AlarmOrder, Mark, SourceId, StreamSpec, TimeUs};
@@ -14,7 +15,7 @@ use super::outlets::Present;
 use crate::commit::CommitRequest;
 use crate::control::{AlarmsKnown, ControlHandler, Refusal};
 use crate::judge::{JudgeMessage, JudgeRequest};
-use crate::outlet::AlarmHub;
+use crate::outlet::{AlarmHub, StreamNow};
 use crate::telemetry::StatusReport;
 
 /// A stage that does not answer for so long is in trouble.
@@ -89,6 +90,12 @@ impl ControlHandler for Handler {
 
     fn status(&self) -> StatusReport {
         self.present.view().status(self.hub.boot())
+    }
+
+    fn now_shown(&self) -> (Vec<StreamNow>, Vec<AlarmRecord>) {
+        let view = self.present.view();
+        let open = view.seen().open.clone();
+        (view.board().now(), open)
     }
 
     fn mark(&self, mark: Mark) -> Result<(), Refusal> {
