@@ -295,7 +295,7 @@ fn https_is_spoken_with_those_who_prove_who_they_are() {
     let told = fs::read_to_string(place.path("good")).unwrap();
     let record: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert_eq!(record["kind"], "ebbd", "{record}");
-    let refused = [("stranger", "UnknownIssuer"), ("namesake", "not valid for name"), ("stale", "expired")];
+    let refused = [("stranger", "UnknownIssuer"), ("namesake", "not valid for name"), ("stale", "Expired")];
     for (name, why) in refused {
         let is_told = || {
             let told = running.told();

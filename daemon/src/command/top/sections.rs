@@ -37,7 +37,7 @@ fn stream(shown: &Shown<'_>, status: &StreamStatus, last: Option<&MinuteNow>, st
     row = row.and(now.0, now.1);
     let mut about = Vec::new();
     if let Some(to) = &status.complete_to {
-        about.push(format!("to {}", clock(to, &shown.report.status.now, &style.zone)));
+        about.push(format!("to {}", minute(to, shown, style)));
     }
     about.extend(
         status.completeness.filter(|part| *part < 0.9995).map(|part| format!("{} arrived", share(part))),
@@ -48,6 +48,12 @@ fn stream(shown: &Shown<'_>, status: &StreamStatus, last: Option<&MinuteNow>, st
         about.push(format!("{} of {} slices learning", exact(learning.learning), exact(learning.slices)));
     }
     row.and(None, format!("   {}", about.join(", ")))
+}
+
+/// A time of day: the zone stands in the first line.
+fn minute(at: &str, shown: &Shown<'_>, style: &Style) -> String {
+    let now = instant(&shown.report.status.now).unwrap_or_default();
+    instant(at).map_or_else(|| visible(at), |at| Clock::new(style.zone.clone(), now).minute(at))
 }
 
 /// `412/min, expected 540 (498-585), -24 %`, and how bad that is.
@@ -169,10 +175,7 @@ fn row(slice: &SliceNow, shown: &Shown<'_>, style: &Style) -> Row {
     let change =
         now.observed.zip(now.expected).map(|(observed, expected)| percent_down(observed as f64, expected));
     let verdict = now.verdict.as_deref().unwrap_or("-").replace('_', " ");
-    let since = slice.since.as_deref().and_then(instant).map(|since| {
-        let now = instant(&shown.report.status.now).unwrap_or_default();
-        format!(" since {}", Clock::new(style.zone.clone(), now).minute(since))
-    });
+    let since = slice.since.as_deref().map(|since| format!(" since {}", minute(since, shown, style)));
     let figures = format!(
         "  {name:<width$}  {:>7}  {:>8}  {usually:<11}  {:>7}  ",
         figure(now.observed.map(|n| n as f64)),
