@@ -77,7 +77,7 @@ impl Row {
                 0 => break,
                 _ => text.chars().take(left - 1).chain(['…']).collect(),
             };
-            left = if length < left { left - length } else { 0 };
+            left = left.saturating_sub(length);
             out += &painted(&text, *tone, style.colour);
         }
         out.trim_end().to_owned()
