@@ -289,7 +289,7 @@ fn https_is_spoken_with_those_who_prove_who_they_are() {
     }
     place.configure(&tables);
     let running = place.start();
-    let _trouble = Trouble::make(&place);
+    let trouble = Trouble::make(&place);
     through_unix(&place.path("events.sock"), order("US").repeat(10).as_bytes());
     eventually("the alarm is there", 2 * PATIENCE, || place.path("good").exists());
     let told = fs::read_to_string(place.path("good")).unwrap();
@@ -313,6 +313,7 @@ fn https_is_spoken_with_those_who_prove_who_they_are() {
     let said =
         String::from_utf8_lossy(&checked.stderr).into_owned() + &String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.code() == Some(2) && said.contains("/nowhere/ca.pem"), "{said}");
+    trouble.mend();
     running.stop_in_order();
 }
 

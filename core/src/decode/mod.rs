@@ -133,7 +133,8 @@ impl Decoder {
         match format {
             Format::Influx => self.parser = Box::<influx::plain::Influx>::default(),
             Format::Statsd => self.parser = Box::<statsd::plain::Statsd>::default(),
-            Format::Ndjson => {}
+            // The others have none.
+            _ => {}
         }
         self.templates.switch_off();
         self

@@ -2,7 +2,7 @@
 
 /// Sections and the keys that live in them: where a key that stands in the wrong place belongs.
 const HOMES: [(&str, &[&str]); 8] = [
-    ("at the top of the file", &["data_dir", "lanes", "host", "view", "http"]),
+    ("at the top of the file", &["data_dir", "lanes", "host", "view", "http", "http_names"]),
     (
         "in a [stream.NAME]",
         &[

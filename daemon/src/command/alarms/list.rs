@@ -107,7 +107,7 @@ fn head(record: &AlarmRecord, style: &Style) -> String {
 }
 
 /// What an alarm is: its title without the time; once it is over, with all of it that was missing.
-pub(super) fn what(record: &AlarmRecord) -> String {
+pub(in crate::command) fn what(record: &AlarmRecord) -> String {
     let title = record.title.rsplit_once(" since ").map_or(record.title.as_str(), |(what, _)| what);
     let whole = record.since_onset.as_ref().filter(|_| is_over(record));
     match (whole, title.rsplit_once(": ")) {

@@ -7,6 +7,8 @@ mod show;
 mod tests;
 mod weeks;
 
+pub(super) use list::what;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ use ebbd_core::replay::Held;
 use ebbd_core::report::visible_json;
 use serde_json::json;
 
+use crate::command::alarms::what;
 use crate::command::past_period::PastPeriod;
 
 /// What an alarm or a period has cost.
@@ -71,7 +72,7 @@ impl Figure {
         let lost = record.lost.as_ref();
         let since = record.since_onset.as_ref();
         Figure {
-            alarm: Some((record.no, record.title.clone())),
+            alarm: Some((record.no, what(record))),
             stream: record.stream.clone(),
             slice: record.slice.clone(),
             title: record.title.clone(),

@@ -36,7 +36,7 @@ fn usual(format: Format, config: &Config) -> Option<StreamRoute> {
     match (routes.as_slice(), format) {
         ([route], _) => Some((*route).clone()),
         (_, Format::Ndjson) => only(config).map(StreamRoute::Fixed),
-        (_, Format::Influx | Format::Statsd) => Some(by_name(config)),
+        _ => Some(by_name(config)),
     }
 }
 

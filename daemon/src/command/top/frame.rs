@@ -66,10 +66,15 @@ impl Row {
         self
     }
 
+    /// How many columns it takes.
+    pub(super) fn columns(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.chars().count()).sum()
+    }
+
     /// At most so many columns of it, in colours if they are wanted.
     fn paint(&self, style: &Style) -> String {
         let (mut out, mut left) = (String::new(), style.width);
-        let whole: usize = self.0.iter().map(|(_, text)| text.chars().count()).sum();
+        let whole = self.columns();
         for (tone, text) in &self.0 {
             let length = text.chars().count();
             let text = match left {

@@ -116,8 +116,17 @@ pub(super) fn alarms(shown: &Shown<'_>, style: &Style) -> Vec<Row> {
 
 fn alarm(record: &AlarmRecord, style: &Style) -> Vec<Row> {
     let block = first_sight_parts(record, &style.zone);
-    let head = Row::default().and(Some(block.tone), block.mark).and(None, block.head.join("   "));
-    let mut rows = vec![head];
+    let mut rows = vec![Row::default().and(Some(block.tone), block.mark)];
+    for part in block.head {
+        // What it costs is not to be cut off.
+        let last = rows.last_mut().expect("there is one from the beginning");
+        let gap = if last.0.len() > 1 { "   " } else { "" };
+        if last.columns() + gap.len() + part.chars().count() <= style.width {
+            last.0.push((None, format!("{gap}{part}")));
+        } else {
+            rows.push(Row::plain("  ").and(None, part.trim_start()));
+        }
+    }
     for line in &block.lines {
         let text = match line.label {
             // What to type is known to whoever runs this.
@@ -154,7 +163,7 @@ pub(super) fn slices(shown: &Shown<'_>, style: &Style) -> Vec<Row> {
 
 /// Columns of a slice's name: what the others leave.
 fn name_columns(style: &Style) -> usize {
-    style.width.saturating_sub(61).clamp(12, 100)
+    style.width.saturating_sub(61).clamp(12, 48)
 }
 
 fn table_head(style: &Style) -> Row {

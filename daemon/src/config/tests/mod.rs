@@ -10,6 +10,7 @@ use super::*;
 
 mod changes;
 mod messages;
+mod reference;
 
 fn surroundings() -> Surroundings {
     Surroundings { host: "web-01".to_owned(), cores: 2, secrets: Secrets::default() }
