@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::record::{AlarmRecord, Because, Change, Kind, Severity, State};
-use super::words::{self, Clock, count, escape};
+use super::words::{self, Clock, count, escape, visible};
 use crate::model::{MICROS_PER_MINUTE, Slice, TimeUs};
 
 /// How a block looks: a colour, where there are colours.
@@ -104,12 +104,12 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
         ),
         Because::Withdrawn => {
             let why = record.reason.clone().unwrap_or_else(|| "it was none".to_owned());
-            Block::line(Tone::Good, format!("WITHDRAWN {}", record.no), format!("  {}", escape(&why)))
+            Block::line(Tone::Good, format!("WITHDRAWN {}", record.no), format!("  {}", visible(&why)))
         }
         Because::Acked => {
             // `2026-11-22T13:10:00Z ann: on it`: the time stands before it.
             let acked = record.acked.as_deref().unwrap_or_default();
-            let who = escape(acked.split_once(' ').map_or(acked, |(_, who)| who));
+            let who = visible(acked.split_once(' ').map_or(acked, |(_, who)| who));
             Block::line(
                 Tone::Plain,
                 format!("{} ACKED", record.no),
@@ -118,14 +118,14 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
         }
         Because::Update if record.reason.as_deref().is_some_and(|why| why.ends_with(NO_LONGER_SILENCED)) => {
             let mut block = full(record, clock);
-            let why = record.reason.as_deref().map(escape).unwrap_or_default();
+            let why = record.reason.as_deref().map(visible).unwrap_or_default();
             block.lines.insert(0, Line { label: "", parts: vec![why] });
             block
         }
         Because::Update if let Some((word, rest)) = by_people(record) => Block::line(
             Tone::Plain,
             format!("{} {word}", record.no),
-            format!(" {}", at(record, clock, Some(&escape(rest)))),
+            format!(" {}", at(record, clock, Some(&visible(rest)))),
         ),
         Because::Update if record.state == State::Resolved => revised(record),
         Because::Update => update(record, clock),
@@ -134,7 +134,7 @@ pub fn of(record: &AlarmRecord, clock: &Clock) -> Block {
 
 /// Late data have changed what is said of an alarm that is over.
 fn revised(record: &AlarmRecord) -> Block {
-    let mut told = vec![record.reason.as_deref().map(escape).unwrap_or_default()];
+    let mut told = vec![record.reason.as_deref().map(visible).unwrap_or_default()];
     told.extend(lost_in_words(record));
     Block::line(Tone::Plain, format!("RESOLVED {} REVISED", record.no), format!("  {}", told.join("; ")))
 }
@@ -186,7 +186,7 @@ const BLIND: &str = "BLIND: no data, recovery can't be seen";
 fn drop_lines(record: &AlarmRecord, clock: &Clock) -> Vec<Line> {
     let blind = record.state == State::FiringBlind;
     let early = record.reason.as_deref().filter(|_| record.early && record.because == Because::Opened);
-    let figure = early.map_or_else(|| now(record), escape);
+    let figure = early.map_or_else(|| now(record), visible);
     let mut figures = vec![if blind { BLIND.to_owned() } else { figure }];
     figures.extend(so_far(record).map(|lost| format!("so far {lost}")));
     figures.extend(elsewhere(record).filter(|_| !blind));
@@ -220,7 +220,7 @@ fn update(record: &AlarmRecord, clock: &Clock) -> Block {
     let what = record.title.rsplit_once(" since ").map_or(record.title.as_str(), |(what, _)| what);
     let mut parts = vec![what.to_owned(), now(record)];
     parts.extend(so_far(record).map(|lost| format!("so far {lost}")));
-    parts.extend(record.reason.as_deref().map(escape));
+    parts.extend(record.reason.as_deref().map(visible));
     Block::line(
         Tone::Plain,
         format!("{} STILL FIRING", record.no),
@@ -376,8 +376,8 @@ fn resolved(record: &AlarmRecord, clock: &Clock) -> String {
         onset.zip(ended).map(|(onset, ended)| format!(" ({})", words::duration(ended.since_us(onset))));
     let since = ended.map(|ended| clock.minute(ended)).unwrap_or_default();
     let head = match record.reason.as_deref() {
-        Some(reason) if is_fall(record) => format!("{} at {since}", escape(reason)),
-        Some(reason) => format!("{}, {since}", escape(reason)),
+        Some(reason) if is_fall(record) => format!("{} at {since}", visible(reason)),
+        Some(reason) => format!("{}, {since}", visible(reason)),
         None => format!("back since {since}"),
     };
     let mut parts = vec![format!("{head}{}", lasted.unwrap_or_default())];

@@ -198,8 +198,16 @@ fn title(
     lately: &Window,
     now: TimeUs,
 ) -> String {
-    let percent = words::percent_down(lately.observed, lately.expected);
-    let since = Clock::utc(now).minute_zoned(life.onset[1].start());
+    let over = life.ended.filter(|_| life.state == State::Resolved && !fall.stays);
+    // Of what is over the minutes since then say nothing.
+    let (observed, expected) = match over {
+        Some(_) => (fall.loss.observed, fall.loss.expected),
+        None => (lately.observed, lately.expected),
+    };
+    let percent = words::percent_down(observed, expected);
+    let clock = Clock::utc(now);
+    let mut since = clock.minute_zoned(life.onset[1].start());
+    since.extend(over.map(|ended| format!(" until {}", clock.minute(ended.start()))));
     let only = match bare.view == View::Part.name() {
         true => format!("[{} only] ", words::escape(&bare.host)),
         false => String::new(),
@@ -322,7 +330,7 @@ fn silence_title(stream: &str, silence: &Silence, now: TimeUs) -> String {
 /// The record of a trouble: of ebbd's own it says so; whoever tells another one has made its text safe.
 pub(super) fn of_trouble(bare: AlarmRecord, what: &str, text: &str) -> AlarmRecord {
     let title = match bare.kind {
-        Kind::Ebbd => format!("EBBD {}: {}", words::escape(what), words::escape(text)),
+        Kind::Ebbd => format!("EBBD {}: {}", words::escape(what), words::visible(text)),
         _ => text.to_owned(),
     };
     finish(AlarmRecord { title, ..bare })

@@ -57,6 +57,9 @@ pub(super) struct Fall {
     after_told: bool,
     /// While recovering: since when, and the loss before that.
     pub(super) recovery: Option<(Minute, Loss)>,
+    /// It did not come back: its level was taken as the new normal.
+    #[serde(default)]
+    pub(super) stays: bool,
     /// A better slice to show, and for how many minutes it has been.
     better: Option<(Slice, u32)>,
     pub(super) told: Told,
@@ -110,6 +113,7 @@ pub(super) fn open(scene: &Scene, group: &[&Slice]) -> Opening {
         after: Loss::default(),
         after_told: false,
         recovery: None,
+        stays: false,
         better: None,
         told: Told::default(),
         per: scene.subject.per.map(str::to_owned),
@@ -295,11 +299,28 @@ impl Fall {
             self.loss = loss;
             return News::plain(Because::Resolved);
         }
-        life.ended = Some(self.first_whole_minute(scene));
-        if scene.minute().0 - life.onset[1].0 >= NEW_NORMAL_MINUTES {
+        let ended = self.first_whole_minute(scene);
+        life.ended = Some(ended);
+        // A recovery that was clear at once ends it before anybody could say that it recovers. What was taken as
+        // the new normal is still known by its level from before.
+        let old = scene.minute().0 - life.onset[1].0 >= NEW_NORMAL_MINUTES;
+        self.stays = old && scene.verdict(&self.shown).is_some_and(|v| v.before_drop.is_some());
+        if self.stays {
             return News::told(Because::Resolved, "no recovery was seen: taken as the new normal");
         }
+        self.leave_out(scene.recent.between(&self.shown, ended, scene.minute()));
         News::plain(Because::Resolved)
+    }
+
+    /// Minutes that were counted and were no longer of it.
+    fn leave_out(&mut self, whole: Window) {
+        let loss = &mut self.loss;
+        if whole.minutes < loss.minutes {
+            loss.minutes -= whole.minutes;
+            loss.observed = (loss.observed - whole.observed).max(0.0);
+            loss.expected = (loss.expected - whole.expected).max(0.0);
+            loss.variance = (loss.variance - whole.variance).max(0.0);
+        }
     }
 
     fn how_it_is_worse(&self, scene: &Scene, rate: f64, worse: bool) -> String {

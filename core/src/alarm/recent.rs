@@ -256,6 +256,7 @@ mod tests {
             drift: crate::detect::Drift::default(),
             declared: None,
             before_drop: None,
+            at_normal: None,
         };
         SliceRow { slice: Arc::clone(slice), verdict }
     }

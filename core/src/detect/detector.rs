@@ -376,6 +376,7 @@ impl Detector {
         let of_bank = |column: usize| f64::from(self.bank.get(slice, column));
         let judged = self.bank.is_learnt(slice);
         let lead = self.bank.lead(slice);
+        let at_normal = of_bank(PROFILE) * of_bank(NORMAL);
         let observed = self.observed[slice];
         let lost = if self.bank.is_ready(slice) {
             (of_bank(UPPER) - of_bank(OBSERVED)).max(0.0)
@@ -400,7 +401,8 @@ impl Detector {
             escalated: false,
             drift: if judged { self.bank.drift(slice) } else { Drift::default() },
             declared: self.calendar.inside(slice),
-            before_drop: self.episodes.get(slice).map(|_| of_bank(PROFILE) * of_bank(NORMAL)),
+            before_drop: self.episodes.get(slice).map(|_| at_normal),
+            at_normal: (judged && at_normal > 0.0).then_some(at_normal),
         }
     }
 

@@ -79,6 +79,8 @@ pub struct SliceVerdict {
     pub declared: Option<u16>,
     /// Expected at the level from before a drop, while that is open or was taken as the new normal a while ago.
     pub before_drop: Option<f64>,
+    /// Expected at the level from before the last drop, whether that is over or not; `None` before the first.
+    pub at_normal: Option<f64>,
 }
 
 /// What has happened since the onset of a drop.

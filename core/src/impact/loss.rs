@@ -186,6 +186,7 @@ mod tests {
             drift: Drift::default(),
             declared: None,
             before_drop: None,
+            at_normal: None,
         }
     }
 

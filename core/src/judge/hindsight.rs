@@ -139,6 +139,7 @@ impl Past {
             drift: Drift::default(),
             declared: None,
             before_drop: None,
+            at_normal: None,
         }
     }
 

@@ -188,6 +188,7 @@ fn what_is_kept_for_late_data_is_bounded_and_the_remarkable_stays() {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     };
     let mut hindsight = Hindsight::new(1 << 10);
     for minute in 0..60 {

@@ -288,5 +288,6 @@ fn unjudged(sealed: &SealedMinute) -> SliceVerdict {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use ebbd_core::alarm::{AlarmRecord, Kind, Severity};
-use ebbd_core::report::escape;
+use ebbd_core::report::{escape, visible};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ impl Alert {
         self.annotations.insert("summary", record.title.clone());
         self.annotations.insert("description", shortened(&record.text));
         self.annotations.insert("state", record.state.name().to_owned());
-        self.annotations.extend(record.acked.as_ref().map(|who| ("acked", escape(who))));
+        self.annotations.extend(record.acked.as_ref().map(|who| ("acked", visible(who))));
     }
 
     /// Whether `record` is so much worse that it is another alert.

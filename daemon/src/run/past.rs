@@ -226,6 +226,7 @@ mod tests {
             drift: ebbd_core::detect::Drift::default(),
             declared: None,
             before_drop: None,
+            at_normal: None,
         }
     }
 

@@ -50,6 +50,7 @@ fn verdict(observed: Option<i64>) -> SliceVerdict {
         drift: ebbd_core::detect::Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }
 

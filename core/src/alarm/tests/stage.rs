@@ -156,6 +156,7 @@ impl Stage {
             drift: Drift::default(),
             declared: None,
             before_drop: None,
+            at_normal: None,
         };
         SliceRow { slice: slice.into(), verdict }
     }

@@ -1,16 +1,24 @@
 //! Counts, money and shares in words.
 
+/// A lower end of a band below this part of the upper one is said in a unit of its own.
+const FAR_BELOW: f64 = 0.1;
+
 /// A count that need not be exact: `12`, `0.8`, `540`, `2.1k`, `391k`, `1.2M`.
 pub fn count(value: f64) -> String {
-    let magnitude = value.abs();
-    let (scaled, unit) = match magnitude {
-        m if m >= 999_500_000.0 => (magnitude / 1e9, "G"),
-        m if m >= 999_500.0 => (magnitude / 1e6, "M"),
-        m if m >= 999.5 => (magnitude / 1e3, "k"),
-        _ => (magnitude, ""),
-    };
+    let (scaled, unit, _) = unit_of(value.abs());
     let sign = if value < 0.0 { "-" } else { "" };
     format!("{sign}{}{unit}", digits(scaled, unit.is_empty()))
+}
+
+/// A magnitude in its unit, the unit, and how much that is.
+fn unit_of(magnitude: f64) -> (f64, &'static str, f64) {
+    let (unit, each) = match magnitude {
+        m if m >= 999_500_000.0 => ("G", 1e9),
+        m if m >= 999_500.0 => ("M", 1e6),
+        m if m >= 999.5 => ("k", 1e3),
+        _ => ("", 1.0),
+    };
+    (magnitude / each, unit, each)
 }
 
 /// A running total that nobody needs exactly, at two digits: `2.1k`, `41k`.
@@ -42,14 +50,20 @@ pub fn exact(value: u64) -> String {
     out
 }
 
-/// `498-585`, `19.4-20.8k`: a unit that both ends share is said once.
+/// `498-585`, `19.4-20.8k`, `1.01-1.14k`: both ends in one unit, which is said once, and with so many decimals
+/// that they can be told apart.
 pub fn band(low: f64, high: f64) -> String {
-    let (low, high) = (count(low), count(high));
-    let unit = high.chars().last().filter(|c| c.is_alphabetic());
-    match unit.and_then(|unit| low.strip_suffix(unit)) {
-        Some(bare) => format!("{bare}-{high}"),
-        None => format!("{low}-{high}"),
+    let (_, unit, each) = unit_of(high.abs());
+    if unit.is_empty() || low < FAR_BELOW * high {
+        return format!("{}-{}", count(low), count(high));
     }
+    let (low, high) = (low / each, high / each);
+    let fewest = usize::from(high < 99.95);
+    let step = |decimals: &usize| 0.1f64.powi(*decimals as i32);
+    let decimals = (fewest..3).find(|decimals| 2.0 * step(decimals) <= high - low).unwrap_or(3);
+    // Where not even three decimals tell them apart more would be noise.
+    let decimals = if step(&3) <= high - low { decimals } else { fewest };
+    format!("{low:.decimals$}-{high:.decimals$}{unit}")
 }
 
 /// How far `observed` is below `expected`, as `-98 %`. Only nothing at all is `-100 %`.
@@ -98,7 +112,17 @@ mod tests {
     fn bands_say_the_unit_once() {
         assert_eq!(band(498.0, 585.0), "498-585");
         assert_eq!(band(19_400.0, 20_800.0), "19.4-20.8k");
-        assert_eq!(band(900.0, 1_200.0), "900-1.2k");
+        assert_eq!(band(900.0, 1_200.0), "0.9-1.2k");
+        assert_eq!(band(90.0, 1_200.0), "90-1.2k");
+    }
+
+    #[test]
+    fn ends_of_a_band_can_be_told_apart() {
+        assert_eq!(band(1_011.0, 1_143.0), "1.01-1.14k");
+        assert_eq!(band(20_000.0, 20_320.0), "20.0-20.3k");
+        assert_eq!(band(303_860.0, 324_264.0), "304-324k");
+        assert_eq!(band(999_600.0, 1_003_000.0), "1.000-1.003M");
+        assert_eq!(band(2e6, 2e6), "2.0-2.0M");
     }
 
     #[test]

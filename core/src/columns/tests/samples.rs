@@ -101,6 +101,7 @@ pub(super) fn verdict(verdict: Verdict, observed: Option<i64>) -> SliceVerdict {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }
 

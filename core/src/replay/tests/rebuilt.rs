@@ -137,6 +137,7 @@ fn verdicts(minutes: &[(SealedMinute, Fate)]) -> Bytes {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     };
     let verdicts: Vec<SliceVerdict> = minutes.iter().map(|(sealed, _)| verdict(sealed)).collect();
     let rows: Vec<SliceRowRef<'_>> = minutes

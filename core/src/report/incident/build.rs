@@ -7,7 +7,7 @@ use super::account::{Account, Marker, Series, Span, Suspect};
 use super::series::{self, ByMinute};
 use super::{Dossier, sentences, timeline, trust};
 use crate::alarm::block::instant;
-use crate::alarm::words::{Clock, escape};
+use crate::alarm::words::{Clock, visible};
 use crate::alarm::{Because, Lost, Marks, Severity};
 use crate::impact::METHOD;
 use crate::model::{MICROS_PER_MINUTE, Minute, Slice, TimeUs};
@@ -74,7 +74,7 @@ impl Account {
 /// A slice in words, its values in the order of the dimensions.
 fn name(slice: &Slice, dimensions: &[String]) -> String {
     let dimensions: Vec<&str> = dimensions.iter().map(String::as_str).collect();
-    escape(&slice.title(&dimensions))
+    visible(&slice.title(&dimensions))
 }
 
 fn host(dossier: &Dossier) -> String {

@@ -6,7 +6,7 @@ use super::Dossier;
 use super::account::{Account, Mended, Series, Suspect};
 use super::timeline::is_over;
 use crate::alarm::block::instant;
-use crate::alarm::words::{Clock, count, duration, escape, exact, percent_down};
+use crate::alarm::words::{Clock, count, duration, escape, exact, percent_down, visible};
 use crate::alarm::{AlarmRecord, Kind, Losing, Lost, State};
 use crate::model::MICROS_PER_MINUTE;
 
@@ -25,14 +25,14 @@ pub(super) fn title(dossier: &Dossier, name: &str, series: Option<&Series>) -> S
 /// `US / one-click: orders -98 %`.
 fn what(dossier: &Dossier, name: &str, series: Option<&Series>) -> String {
     if let Some(record) = dossier.records.last().filter(|record| record.kind != Kind::Drop) {
-        let title = escape(&record.title);
+        let title = visible(&record.title);
         return title.split(" since ").next().unwrap_or_default().to_owned();
     }
     let stream = escape(&dossier.stream);
     match series.and_then(|series| series.remaining) {
         Some(remaining) => format!("{name}: {stream} {}", percent_down(remaining, 1.0)),
         None => match dossier.records.last() {
-            Some(record) => escape(record.title.split(" since ").next().unwrap_or_default()),
+            Some(record) => visible(record.title.split(" since ").next().unwrap_or_default()),
             None => format!("{name}: {stream}"),
         },
     }
@@ -65,10 +65,10 @@ fn course(account: &Account, dossier: &Dossier) -> String {
     };
     match dossier.records.last() {
         Some(record) if record.state == State::Withdrawn => {
-            let why = record.reason.as_deref().map(escape).unwrap_or_else(|| "it was none".to_owned());
+            let why = record.reason.as_deref().map(visible).unwrap_or_else(|| "it was none".to_owned());
             format!("{when}: an alarm that was withdrawn: {why}.")
         }
-        Some(record) if record.kind != Kind::Drop => format!("{when}: {}.", escape(&record.title)),
+        Some(record) if record.kind != Kind::Drop => format!("{when}: {}.", visible(&record.title)),
         _ => {
             let stream = escape(&account.stream);
             let whose = match account.slice.is_whole() {
@@ -135,7 +135,7 @@ fn detection(account: &Account, dossier: &Dossier) -> Option<String> {
         None => return None,
     };
     if let Some(acked) = &account.span.acked {
-        told.push_str(&format!("; taken: {}", escape(acked)));
+        told.push_str(&format!("; taken: {}", visible(acked)));
     }
     Some(told + ".")
 }
@@ -147,13 +147,13 @@ fn severity<'a>(dossier: &'a Dossier, first: &'a AlarmRecord) -> &'a str {
 fn cause(suspect: Option<&Suspect>, note: &str) -> String {
     let Some(suspect) = suspect else { return format!("Suspect: none; {note}.") };
     let at = instant(&suspect.at).map(|at| Clock::utc(at).second(at)).unwrap_or_default();
-    let (kind, what, why) = (escape(&suspect.kind), escape(&suspect.what), escape(&suspect.why));
+    let (kind, what, why) = (escape(&suspect.kind), visible(&suspect.what), visible(&suspect.why));
     format!("Suspect: {kind} \"{what}\" at {at} ({why}); {note}.")
 }
 
 fn way_back(mended: &Mended) -> String {
     let at = instant(&mended.at).map(|at| Clock::utc(at).minute(at)).unwrap_or_default();
-    let (kind, what) = (escape(&mended.kind), escape(&mended.what));
+    let (kind, what) = (escape(&mended.kind), visible(&mended.what));
     format!("Way back: {kind} \"{what}\" at {at}; {}.", mended.in_words())
 }
 

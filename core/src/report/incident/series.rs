@@ -107,5 +107,6 @@ fn as_judged(stored: &StoredVerdict) -> SliceVerdict {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }

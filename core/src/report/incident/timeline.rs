@@ -3,7 +3,7 @@
 use super::Dossier;
 use super::account::{Happening, Loudness, Mended};
 use crate::alarm::block::instant;
-use crate::alarm::words::{Clock, count, duration, escape};
+use crate::alarm::words::{Clock, count, duration, escape, visible};
 use crate::alarm::{AlarmRecord, Because, Kind, State};
 use crate::model::{MICROS_PER_MINUTE, Mark, Slice, TimeUs};
 
@@ -90,7 +90,7 @@ fn turns(dossier: &Dossier, clock: &Clock) -> Vec<Happening> {
 }
 
 fn turn(record: &AlarmRecord, clock: &Clock) -> Option<(&'static str, String, Loudness)> {
-    let reason = || record.reason.as_deref().map(escape);
+    let reason = || record.reason.as_deref().map(visible);
     let told = |reason: Option<String>| match reason {
         Some(reason) => format!("{reason}; {}", figures(record)),
         None => figures(record),
@@ -102,7 +102,7 @@ fn turn(record: &AlarmRecord, clock: &Clock) -> Option<(&'static str, String, Lo
         Because::Blind => ("blind", "no data: recovery can't be seen".to_owned(), Loudness::Blind),
         Because::NoLongerBlind => ("data", told(reason()), Loudness::Blind),
         Because::Recovering => ("recovering", told(reason()), Loudness::Good),
-        Because::Acked => ("acked", record.acked.as_deref().map(escape).unwrap_or_default(), Loudness::Done),
+        Because::Acked => ("acked", record.acked.as_deref().map(visible).unwrap_or_default(), Loudness::Done),
         Because::Resolved => ("resolved", resolved(record, clock), Loudness::Good),
         Because::Withdrawn => {
             ("withdrawn", reason().unwrap_or_else(|| "it was none".to_owned()), Loudness::Good)
@@ -117,7 +117,7 @@ fn turn(record: &AlarmRecord, clock: &Clock) -> Option<(&'static str, String, Lo
 }
 
 fn opened(record: &AlarmRecord) -> String {
-    let mut text = escape(&record.title);
+    let mut text = visible(&record.title);
     if record.observed.is_some() || record.expected.is_some() {
         text.push_str(&format!("; {}", figures(record)));
     }
@@ -139,7 +139,7 @@ fn figures(record: &AlarmRecord) -> String {
 fn resolved(record: &AlarmRecord, clock: &Clock) -> String {
     let since = record.ended.as_deref().map(|ended| time(ended, clock)).unwrap_or_default();
     match record.reason.as_deref() {
-        Some(reason) => format!("{} at {since}", escape(reason)),
+        Some(reason) => format!("{} at {since}", visible(reason)),
         None => format!("back since {since}"),
     }
 }
@@ -149,9 +149,9 @@ fn time(text: &str, clock: &Clock) -> String {
 }
 
 fn marked(mark: &Mark, dossier: &Dossier, clock: &Clock) -> Happening {
-    let mut text = format!("\"{}\"", escape(&mark.what));
+    let mut text = format!("\"{}\"", visible(&mark.what));
     if !mark.scope.is_whole() {
-        text.push_str(&format!(", {}", escape(&mark.scope.key())));
+        text.push_str(&format!(", {}", visible(&mark.scope.key())));
     }
     if let Some(until) = mark.until {
         text.push_str(&format!(", until {}", clock.minute(until)));

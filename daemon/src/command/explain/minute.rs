@@ -7,7 +7,7 @@ use ebbd_core::alarm::words::{band, count, exact};
 use ebbd_core::detect::{SliceVerdict, Verdict};
 use ebbd_core::model::{DeclaredPeriod, Slice, TimeUs};
 use ebbd_core::replay::Look;
-use ebbd_core::report::{escape, visible_json};
+use ebbd_core::report::{visible, visible_json};
 use serde_json::json;
 
 use super::{ExplainArgs, period};
@@ -28,7 +28,7 @@ pub(super) fn run(args: &ExplainArgs, at: TimeUs, json: bool, out: &mut dyn Writ
     let Some(verdict) = look.verdict() else {
         return Err(Failure::trouble(format!(
             "{}: nothing of it was counted before this minute",
-            escape(&title)
+            visible(&title)
         )));
     };
     let text = match json {
@@ -51,7 +51,7 @@ fn words(title: &str, period: &PastPeriod, look: &Look, verdict: &SliceVerdict) 
     let period_names = period.spec.dimension_names();
     let minute = period.minutes.start.to_string();
     let shown = minute.replace('T', " ").replace(":00Z", " UTC");
-    let mut out = format!("{} at {shown}: {}\n", escape(title), verdict.verdict.name());
+    let mut out = format!("{} at {shown}: {}\n", visible(title), verdict.verdict.name());
     let came = verdict.observed.map_or("no data".to_owned(), |seen| exact(seen.max(0) as u64));
     let expected = match (verdict.expected, verdict.low, verdict.high) {
         (Some(expected), Some(low), Some(high)) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ebbd_core::alarm::words::{band, count, exact, share};
-use ebbd_core::report::escape;
+use ebbd_core::report::{escape, visible};
 
 use super::figure::Figure;
 use crate::command::figures::span;
@@ -19,8 +19,8 @@ const WAITING: f64 = 15.0;
 pub(super) fn figure(figure: &Figure) -> String {
     let mut out = String::new();
     let name = match &figure.alarm {
-        Some((no, title)) => format!("{no}  {}", escape(title)),
-        None => format!("{}: {}", escape(&figure.title), escape(&figure.stream)),
+        Some((no, title)) => format!("{no}  {}", visible(title)),
+        None => format!("{}: {}", visible(&figure.title), escape(&figure.stream)),
     };
     let long = span(u64::from(figure.minutes + figure.blind_minutes) * 60);
     let _ = writeln!(out, "{name}\n  {} to {} ({long})", clock(&figure.from), clock(&figure.to));

@@ -25,6 +25,7 @@ pub fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
         drift: ebbd_core::detect::Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }
 
