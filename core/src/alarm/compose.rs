@@ -129,7 +129,7 @@ fn since_onset(fall: &Fall) -> SinceOnsetPart {
     SinceOnsetPart {
         minutes: fall.loss.minutes,
         observed: fall.loss.observed.round() as i64,
-        expected: round(fall.loss.expected, 1),
+        expected: round(fall.loss.usual(), 1),
     }
 }
 
@@ -198,11 +198,12 @@ fn title(
     lately: &Window,
     now: TimeUs,
 ) -> String {
-    let over = life.ended.filter(|_| life.state == State::Resolved && !fall.stays);
-    // Of what is over the minutes since then say nothing.
-    let (observed, expected) = match over {
-        Some(_) => (fall.loss.observed, fall.loss.expected),
-        None => (lately.observed, lately.expected),
+    // Of what is over its last minutes say nothing.
+    let is_over = life.state == State::Resolved;
+    let over = life.ended.filter(|_| is_over && !fall.stays);
+    let (observed, expected) = match is_over {
+        true => (fall.loss.observed, fall.loss.usual()),
+        false => (lately.observed, lately.expected),
     };
     let percent = words::percent_down(observed, expected);
     let clock = Clock::utc(now);
@@ -248,9 +249,18 @@ fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, P
     }
 }
 
-/// The last record of a drop that is over, with the orders that came after it.
-pub(super) fn of_delayed(told: AlarmRecord, bare: AlarmRecord, fall: &Fall) -> AlarmRecord {
-    let mut record = AlarmRecord {
+/// The last record of a drop that is over, with what is known by the minutes after it.
+pub(super) fn of_delayed(
+    told: AlarmRecord,
+    bare: AlarmRecord,
+    (life, fall): (&Life, &Fall),
+    scene: &Scene,
+) -> AlarmRecord {
+    let per_order = scene.subject.baskets.per_order(scene.subject.priced, &fall.shown);
+    let told_lost = told.lost.is_some();
+    let record = AlarmRecord {
+        since_onset: Some(since_onset(fall)),
+        lost: told_lost.then(|| lost(life, fall, scene.minute(), &per_order)),
         rev: bare.rev,
         at: bare.at,
         notify: bare.notify,
@@ -261,7 +271,6 @@ pub(super) fn of_delayed(told: AlarmRecord, bare: AlarmRecord, fall: &Fall) -> A
         durable: true,
         ..told
     };
-    record.lost.iter_mut().for_each(|lost| lost.recovered_later = round(fall.recovered_later(), 0));
     finish(record)
 }
 

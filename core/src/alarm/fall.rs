@@ -37,8 +37,10 @@ const MEMBER_DOWN: f64 = 3.5;
 const MOST_MEMBERS: usize = 4096;
 /// For so many minutes after its end delayed orders are looked for: as long as the alarm can be opened again.
 const AFTER_MINUTES: i32 = 30;
-/// An alarm this old that ends without a recovery was taken as the new normal.
-const NEW_NORMAL_MINUTES: i32 = 90;
+/// Final figures are told when the estimate moves by this part of half the interval.
+const WORTH_MOVING: f64 = 0.25;
+/// Or when what is left of that is less.
+const WORTH_NARROWING: f64 = 0.9;
 
 /// What a drop alarm is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -190,6 +192,7 @@ impl Fall {
             drift: now.drift,
             blind_expected: now.blind_expected + then.blind_expected,
             blurred_minutes: now.blurred_minutes.max(then.blurred_minutes),
+            settled: None,
         };
     }
 
@@ -227,7 +230,8 @@ impl Fall {
         self.small_news(life, was.0, scene)
     }
 
-    /// A minute after its end. Orders that were only delayed are told once, when no more of them are looked for.
+    /// A minute after its end. Once, when no more of them are looked for, it is told which orders were only delayed,
+    /// or what is known better by then: the level after the incident holds that within it from the other side.
     pub(super) fn watch_after(&mut self, life: &Life, scene: &Scene) -> Option<News> {
         let ended = life.ended?;
         if self.after.minutes + self.after.blind_minutes == 0 {
@@ -236,7 +240,7 @@ impl Fall {
             self.after = Loss { minutes, observed, expected, variance, ..Loss::default() };
         }
         match scene.verdict(&self.shown) {
-            Some(verdict) => self.after.add(verdict),
+            Some(verdict) => self.after.add_after(verdict),
             None => self.after.blind_minutes += 1,
         }
         if self.after_told || scene.minute().0 - ended.0 + 1 < AFTER_MINUTES {
@@ -244,8 +248,24 @@ impl Fall {
         }
         self.after_told = true;
         let later = self.recovered_later();
-        let text = || format!("{} came later: delayed, not lost", words::rough(later));
-        (later >= 0.5).then(|| News::told(Because::Update, text()))
+        if later >= 0.5 {
+            let text = format!("{} came later: delayed, not lost", words::rough(later));
+            return Some(News::told(Because::Update, text));
+        }
+        let [before, after] = [self.loss.orders(), self.settled_orders()];
+        let half = |[_, estimate, high]: [f64; 3]| high - estimate;
+        let moved = (after[1] - before[1]).abs() > WORTH_MOVING * half(before);
+        let narrower = half(after) < WORTH_NARROWING * half(before);
+        let worth = (moved || narrower) && before[1] >= 0.5;
+        worth.then(|| News::told(Because::Update, format!("final figures, {AFTER_MINUTES} min later")))
+    }
+
+    /// Orders lost, by the level after its end as well.
+    fn settled_orders(&mut self) -> [f64; 3] {
+        if !self.stays {
+            self.loss.settle(&self.after);
+        }
+        self.loss.orders()
     }
 
     /// Orders that came after its end on top of what was expected.
@@ -294,17 +314,17 @@ impl Fall {
 
     fn end(&mut self, life: &mut Life, scene: &Scene) -> News {
         life.state = State::Resolved;
-        if let Some((since, loss)) = self.recovery.take() {
+        let recovery = self.recovery.take();
+        // What was taken as the new normal is still known by its level from before. A recovery that was clear at
+        // once ends it before anybody could say that it recovers.
+        self.stays = scene.verdict(&self.shown).is_some_and(|v| v.before_drop.is_some());
+        if let Some((since, loss)) = recovery.filter(|_| !self.stays) {
             life.ended = Some(since);
             self.loss = loss;
             return News::plain(Because::Resolved);
         }
         let ended = self.first_whole_minute(scene);
         life.ended = Some(ended);
-        // A recovery that was clear at once ends it before anybody could say that it recovers. What was taken as
-        // the new normal is still known by its level from before.
-        let old = scene.minute().0 - life.onset[1].0 >= NEW_NORMAL_MINUTES;
-        self.stays = old && scene.verdict(&self.shown).is_some_and(|v| v.before_drop.is_some());
         if self.stays {
             return News::told(Because::Resolved, "no recovery was seen: taken as the new normal");
         }

@@ -41,7 +41,7 @@ impl AlarmBook {
             life.rev += 1;
             let bare = compose::bare(&self.context, life, &news, scene.minute(), scene.now);
             let (fall, life) = (fall.clone(), life.clone());
-            let record = compose::of_delayed(alarm.record.clone(), bare, &fall);
+            let record = compose::of_delayed(alarm.record.clone(), bare, (&life, &fall), scene);
             alarm.record = self.number(record, &life, scene.spec.revise_us);
             records.push(alarm.record.clone());
         }

@@ -8,7 +8,8 @@ use crate::detect::{Drift, SliceVerdict};
 /// How the figures are reckoned, in a sentence that stands beside them.
 pub const METHOD: &str = "expected minus observed since the onset; 90 % interval from counting noise and from how \
                           far this slice's own totals over as long a time strayed from what was expected, its \
-                          lower end allowing for what is known to be missing; money by the slice's mean basket of \
+                          lower end allowing for what is known to be missing; once half an hour has passed since its \
+                          end also by the level then; money by the slice's mean basket of \
                           the days before and how much baskets vary";
 
 /// Half the width of a 90 % interval in standard deviations.
@@ -19,6 +20,23 @@ const EDGE: f64 = 0.6;
 
 /// What comes on top is more than chance when it is so many standard deviations.
 const SURE: f64 = 2.33;
+
+// Measured on simulated shops (`ebbd-bench impact`, seeds other than those reported).
+/// How much of the variance that totals have strayed by is the incident's: the level from before a drop was looked at
+/// for longer than that which a span begins with.
+const SHARED: f64 = 0.5;
+/// What is left of it where the level after the incident is known too: a random walk that is held at both ends.
+const HELD: f64 = 0.4;
+/// By how much the level on the way follows that at the end: halfway, if it only wanders; more, as it also begins wrong.
+const FOLLOWS: f64 = 0.55;
+/// Variance of the level at the end, relative to that of its mean on the way.
+const AT_END: f64 = 4.0;
+/// Minutes of counts that a level is known from, at least.
+const LEVEL_MINUTES: f64 = 240.0;
+/// Variance of counts relative to Poisson: an incident's edges lie where chance made it look worse.
+const CHANCE: f64 = 1.2;
+/// Fewest minutes after an incident by which its level is judged.
+const LEAST_AFTER: u32 = 15;
 
 /// Sums over the minutes of an incident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +62,18 @@ pub struct Loss {
     /// Minutes that its beginning and its end may be off by.
     #[serde(default)]
     pub blurred_minutes: u32,
+    /// What the minutes after it say of the level that it was measured against.
+    #[serde(default)]
+    pub settled: Option<Settled>,
+}
+
+/// The level of an incident as it is known once minutes after it have been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// What was expected is multiplied by this.
+    pub level: f64,
+    /// Variance of that factor.
+    pub variance: f64,
 }
 
 impl Loss {
@@ -67,7 +97,21 @@ impl Loss {
 
     /// Adds one minute; a minute without data or expectation is only counted as blind.
     pub fn add(&mut self, verdict: &SliceVerdict) {
-        let expected = verdict.before_drop.filter(|_| verdict.expected.is_some()).or(verdict.expected);
+        self.add_expected(
+            verdict,
+            verdict.before_drop.filter(|_| verdict.expected.is_some()).or(verdict.expected),
+        );
+    }
+
+    /// Adds a minute after the end, by the level from before the incident.
+    pub fn add_after(&mut self, verdict: &SliceVerdict) {
+        self.add_expected(
+            verdict,
+            verdict.at_normal.filter(|_| verdict.expected.is_some()).or(verdict.expected),
+        );
+    }
+
+    fn add_expected(&mut self, verdict: &SliceVerdict, expected: Option<f64>) {
         let (Some(observed), Some(expected)) = (verdict.observed, expected) else {
             self.blind_minutes += 1;
             self.blind_expected += expected.unwrap_or(0.0);
@@ -107,18 +151,64 @@ impl Loss {
     /// Variance of what would have come in all minutes together: that of counting, and what the slice's own
     /// totals over so long a time have strayed by.
     pub fn total_variance(&self) -> f64 {
-        let rate = (self.expected - self.observed).max(0.0) / f64::from(self.minutes.max(1));
-        let edges = 2.0 * (EDGE * f64::from(self.blurred_minutes) * rate).powi(2);
+        let rate = (self.usual() - self.observed).max(0.0) / f64::from(self.minutes.max(1));
+        let edges = 3.0 * (EDGE * f64::from(self.blurred_minutes) * rate).powi(2);
         if self.drift.is_unknown() {
             return self.variance + edges;
         }
-        let shared = self.drift.over(f64::from(self.minutes)) * self.expected * self.expected;
-        self.expected.max(0.0) + shared + edges
+        let of_level =
+            self.settled.map_or_else(|| self.wandered() + self.unsure(), |settled| settled.variance);
+        CHANCE * self.expected.max(0.0) + of_level * self.expected * self.expected + edges
+    }
+
+    /// Expected at the level that is known by now.
+    pub fn usual(&self) -> f64 {
+        self.expected * self.settled.map_or(1.0, |settled| settled.level)
+    }
+
+    /// Relative variance by which the level may have wandered on the way.
+    fn wandered(&self) -> f64 {
+        SHARED * self.drift.over(f64::from(self.minutes))
+    }
+
+    /// Relative variance with which a level can be known where so few events come.
+    fn unsure(&self) -> f64 {
+        let rate = self.expected / f64::from(self.minutes.max(1));
+        1.0 / (LEVEL_MINUTES * rate.max(0.02))
+    }
+
+    /// How far the minutes `after` it lie from what was expected at its level, relatively; the variance that the
+    /// level at its end has, and that with which they say it. `None` if nothing can be said.
+    fn came_back_at(&self, after: &Loss) -> Option<(f64, f64, f64)> {
+        if self.drift.is_unknown() || after.expected <= 0.0 || after.minutes == 0 {
+            return None;
+        }
+        let of_minutes = f64::from(self.drift.0[0]) / f64::from(after.minutes);
+        let of_level = AT_END * self.wandered() + self.unsure();
+        Some((after.observed / after.expected - 1.0, of_level, 1.0 / after.expected + of_minutes))
+    }
+
+    /// The incident is over, and these are the minutes `after` it: the level at its end is known too, and what was
+    /// expected in between follows it. What is more than a level wanders by (orders that were only delayed, a
+    /// recovery in part) says nothing of it. Returns whether its interval is another one now.
+    pub fn settle(&mut self, after: &Loss) -> bool {
+        let Some((off, of_level, of_after)) = self.came_back_at(after) else { return false };
+        if after.minutes < LEAST_AFTER || off.abs() > SURE * (of_level + of_after).sqrt() {
+            return false;
+        }
+        let said = of_level / (of_level + of_after);
+        let (wandered, unsure) = (self.wandered(), self.unsure());
+        let wandered = wandered * (HELD * said + 1.0 - said);
+        let unsure = unsure * (1.0 - 0.75 * said);
+        let measured = 0.5 * (FOLLOWS * said).powi(2) * of_after;
+        let level = 1.0 + FOLLOWS * said * off;
+        self.settled = Some(Settled { level, variance: wandered + unsure + measured });
+        true
     }
 
     /// Orders lost: `[low, estimate, high]`, none negative.
     pub fn orders(&self) -> [f64; 3] {
-        let estimate = self.expected - self.observed;
+        let estimate = self.usual() - self.observed;
         let spread = Z90 * self.total_variance().sqrt();
         let unseen = self.unseen();
         [estimate - self.absent - spread, estimate, estimate + unseen + spread].map(|orders| orders.max(0.0))
@@ -126,22 +216,26 @@ impl Loss {
 
     /// What may have been lost in minutes without data: as much of them as of the others.
     fn unseen(&self) -> f64 {
-        let part = if self.expected > 0.0 { 1.0 - self.observed / self.expected } else { 0.0 };
+        let part = if self.usual() > 0.0 { 1.0 - self.observed / self.usual() } else { 0.0 };
         self.blind_expected * part.clamp(0.0, 1.0)
     }
 
     /// Events that came on top of what was expected in the minutes `after` it, as far as that is more than chance,
     /// and not more than were missing: orders that were only delayed.
     pub fn recovered_later(&self, after: &Loss) -> f64 {
-        let missing = (self.expected - self.observed).max(0.0);
+        let missing = (self.usual() - self.observed).max(0.0);
         let surplus = after.observed - after.expected;
-        if surplus > SURE * after.total_variance().sqrt() { surplus.min(missing) } else { 0.0 }
+        let chance = match self.came_back_at(after) {
+            Some((_, of_level, of_after)) => (of_level + of_after) * after.expected * after.expected,
+            None => after.total_variance(),
+        };
+        if surplus > SURE * chance.sqrt() { surplus.min(missing) } else { 0.0 }
     }
 
     /// Money lost at such baskets, in major units: `[low, estimate, high]`, none negative. Its variance is that
     /// of the orders, of their baskets, and of what the mean basket is known with.
     pub fn money(&self, each: &PerOrder) -> [f64; 3] {
-        let orders = self.expected - self.observed;
+        let orders = self.usual() - self.observed;
         let lost = orders.max(0.0);
         let of_mean = if each.orders > 0.0 { lost * lost / each.orders } else { 0.0 };
         let variance = each.mean * each.mean * self.total_variance() + each.variance * (lost + of_mean);
@@ -202,6 +296,39 @@ mod tests {
         // Nine tenths were missing where something was seen: as much may be of the blind minute.
         let (unseen, spread) = (90.0, 1.645 * (5.0f64 * 100.0).sqrt());
         assert!((high - 450.0 - unseen - spread).abs() < 1e-9 && (450.0 - 2.0 - spread - low).abs() < 1e-9);
+    }
+
+    /// An hour at nothing of 100 a minute, by a level that strays by 3 %; then half an hour at so much of it.
+    fn hour(came_back_at: f64) -> (Loss, Loss) {
+        let mut loss = Loss { drift: Drift([0.001; 5]), ..Loss::default() };
+        loss = Loss { minutes: 60, expected: 6000.0, ..loss };
+        let after =
+            Loss { minutes: 30, observed: 3000.0 * came_back_at, expected: 3000.0, ..Loss::default() };
+        (loss, after)
+    }
+
+    #[test]
+    fn the_level_after_it_holds_that_within_it() {
+        let half = |loss: &Loss| loss.orders()[2] - loss.orders()[1];
+        for (at, low, high) in [(1.0, 5999.0, 6001.0), (1.03, 6050.0, 6100.0), (0.97, 5900.0, 5950.0)] {
+            let (mut loss, after) = hour(at);
+            let before = half(&loss);
+            assert!(loss.settle(&after) && (low..high).contains(&loss.orders()[1]), "{:?}", loss.orders());
+            assert!(half(&loss) < 0.85 * before, "{} of {before}", half(&loss));
+            assert_eq!(loss.recovered_later(&after), 0.0);
+        }
+    }
+
+    #[test]
+    fn what_no_level_wanders_by_says_nothing_of_it() {
+        for (at, later) in [(1.4, 1200.0), (0.5, 0.0)] {
+            let (mut loss, after) = hour(at);
+            let before = loss;
+            assert!(!loss.settle(&after) && loss == before);
+            assert!((loss.recovered_later(&after) - later).abs() < 1e-6);
+        }
+        let (mut loss, after) = hour(1.02);
+        assert!(!loss.settle(&Loss { minutes: 14, ..after }), "too soon");
     }
 
     #[test]

@@ -7,4 +7,4 @@ mod basket;
 mod loss;
 
 pub use basket::{Baskets, PerOrder};
-pub use loss::{Loss, METHOD, variance};
+pub use loss::{Loss, METHOD, Settled, variance};

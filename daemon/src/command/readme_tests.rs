@@ -95,6 +95,25 @@ fn the_report_that_is_shown_is_the_one_that_is_written() {
     }
 }
 
+/// So is an explanation: of 40 minutes in which a shop of the tests sold nothing by one feature in one country.
+#[test]
+fn the_explanation_that_is_shown_is_the_one_that_is_written() {
+    let dir = super::impact::tests::directory(15);
+    let data = dir.path().to_str().expect("a path");
+    let asked = "explain --from 2026-11-22T14:00:00Z --to 2026-11-22T14:40:00Z";
+    let config = format!("{data}/ebbd.toml");
+    let line = ["ebbd"].into_iter().chain(asked.split(' ')).chain(["--data-dir", data, "-c", &config]);
+    let Ok(Cli { command: super::Command::Explain(args) }) = Cli::try_parse_from(line) else {
+        panic!("no explain command")
+    };
+    let mut out = Vec::new();
+    super::explain::run_to(&args, false, &mut out).expect("explained");
+    let written = String::from_utf8(out).expect("text");
+    let shown = blocks("README.md", &format!("$ ebbd {asked}"));
+    assert_eq!(shown.len(), 1, "README.md shows\n$ ebbd {asked}\n{written}");
+    assert_eq!(without_figures(&shown[0]), without_figures(written.trim_matches('\n')), "{written}");
+}
+
 /// A text with `#` for each figure: the detector may come to others, the words stay.
 fn without_figures(text: &str) -> String {
     let mut out = String::new();

@@ -193,12 +193,26 @@ fn recovery_is_seen_then_accepted_and_the_same_again_is_the_same_alarm() {
 }
 
 #[test]
+fn a_recovery_that_is_clear_at_once_is_no_new_normal() {
+    let mut stage = Stage::new();
+    stage.minutes(5, &WELL);
+    stage.minutes(120, &but(&[(DE, Drop(150, 300.0))]));
+    let records = stage.minute(&WELL);
+    let over = &records[0];
+    assert_eq!((over.because, over.reason.as_deref()), (Because::Resolved, None));
+    assert_eq!(over.title, "DE: orders -50 % since 13:05 UTC until 15:05");
+    assert_eq!(over.since_onset.as_ref().unwrap().minutes, 120);
+    assert_eq!(over.lost.as_ref().unwrap().orders.unwrap()[1], 18_000.0);
+}
+
+#[test]
 fn a_lasting_fall_that_is_no_drop_any_more_was_taken_as_normal() {
     let mut stage = Stage::new();
     stage.minutes(5, &WELL);
     stage.minutes(180, &but(&[(DE, Shallow(240, 300.0))]));
-    let records = stage.minute(&but(&[(DE, Ok(240, 240.0))]));
+    let records = stage.minute(&but(&[(DE, Accepted(240, 240.0, 300.0))]));
     assert_eq!(records[0].reason.as_deref(), Some("no recovery was seen: taken as the new normal"));
+    assert!(records[0].title.ends_with("orders -20 % since 13:05 UTC"), "{}", records[0].title);
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub enum Says {
     Back(i64, f64),
     Incomplete(i64, f64),
     NoData(f64),
+    /// Accepted as the new normal, where so many were expected before.
+    Accepted(i64, f64, f64),
 }
 
 pub struct Stage {
@@ -128,7 +130,7 @@ impl Stage {
             self.ids.len() - 1
         });
         let (verdict, observed, expected) = match says {
-            Says::Ok(o, e) => (Verdict::Ok, Some(o), e),
+            Says::Ok(o, e) | Says::Accepted(o, e, _) => (Verdict::Ok, Some(o), e),
             Says::Incomplete(o, e) => (Verdict::Incomplete, Some(o), e),
             Says::NoData(e) => (Verdict::NoData, None, e),
             Says::Drop(o, e) | Says::Shallow(o, e) | Says::Worse(o, e) | Says::Back(o, e) => {
@@ -155,7 +157,10 @@ impl Stage {
             escalated: matches!(says, Says::Worse(..)),
             drift: Drift::default(),
             declared: None,
-            before_drop: None,
+            before_drop: match says {
+                Says::Accepted(.., before) => Some(before),
+                _ => None,
+            },
             at_normal: None,
         };
         SliceRow { slice: slice.into(), verdict }

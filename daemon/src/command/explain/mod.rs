@@ -97,7 +97,7 @@ pub fn run(args: &ExplainArgs) -> i32 {
     }
 }
 
-fn run_to(args: &ExplainArgs, json: bool, out: &mut dyn Write) -> Result<i32, Failure> {
+pub(super) fn run_to(args: &ExplainArgs, json: bool, out: &mut dyn Write) -> Result<i32, Failure> {
     if let Some(path) = &args.table {
         let told = |(code, message)| Failure { code, message: format!("{}: {message}", path.display()) };
         return Ok(explain(&read(path, &args.ignore).map_err(told)?, args, json, out));
