@@ -122,6 +122,7 @@ fn verdict(verdict: Verdict, observed: Option<i64>) -> SliceVerdict {
         drift: Drift::default(),
         declared: None,
         before_drop: None,
+        at_normal: None,
     }
 }
 

@@ -15,7 +15,7 @@ use super::scene::{Scene, shortfall};
 use super::silence::Silence;
 use super::words::{self, Clock};
 use crate::detect::SliceVerdict;
-use crate::impact::{METHOD, PerOrder};
+use crate::impact::{Baskets, METHOD, PerOrder};
 use crate::model::{Completeness, Minute, Slice, StreamSpec, TimeUs, View};
 
 /// Most missing origins in one record, those with the largest share.
@@ -106,7 +106,7 @@ pub(super) fn of_fall(bare: AlarmRecord, life: &Life, fall: &Fall, scene: &Scene
         since_onset: Some(since_onset(fall)),
         completeness: quality(&scene.sealed.completeness),
         losing: verdict.filter(|v| open && v.observed.is_some()).map(|v| losing(v, &per_order)),
-        lost: Some(lost(life, fall, scene.minute(), &per_order)),
+        lost: Some(lost(life, fall, scene.minute(), (scene.subject.baskets, &per_order))),
         causes: fall.causes.iter().map(rounded).collect(),
         unexplained: Some(round(fall.unexplained, 3)),
         changes: suspects.changes,
@@ -150,7 +150,7 @@ pub(super) fn of_late(
     let mut record = AlarmRecord {
         title: title(&told, life, (fall, spec), &lately, news.now),
         since_onset: Some(since_onset(fall)),
-        lost: Some(lost(life, fall, minute, &per_order)),
+        lost: Some(lost(life, fall, minute, (&memory.baskets, &per_order))),
         ..told
     };
     record.completeness.late = round(news.fraction, 4);
@@ -229,9 +229,15 @@ fn losing(verdict: &SliceVerdict, per_order: &BTreeMap<String, PerOrder>) -> Los
     Losing { orders_per_min: round(orders, 1), amount_per_min: amount.collect() }
 }
 
-fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, PerOrder>) -> Lost {
+fn lost(
+    life: &Life,
+    fall: &Fall,
+    minute: Minute,
+    (baskets, per_order): (&Baskets, &BTreeMap<String, PerOrder>),
+) -> Lost {
     let through = life.ended.map_or(minute, |ended| ended.plus(-1));
     let orders = fall.loss.orders();
+    let customers = baskets.customers(orders, fall.loss.minutes);
     let amount = per_order
         .iter()
         .map(|(currency, each)| (currency.clone(), fall.loss.money(each).map(|money| round(money, 2))));
@@ -243,7 +249,7 @@ fn lost(life: &Life, fall: &Fall, minute: Minute, per_order: &BTreeMap<String, P
         through: through.to_string(),
         orders: Some(orders.map(|count| round(count, 0))),
         amount: amount.collect(),
-        customers: None,
+        customers: customers.map(|customers| customers.map(|count| round(count, 0))),
         recovered_later: round(fall.recovered_later(), 0),
         method: format!("{METHOD}{blind}"),
     }
@@ -260,7 +266,7 @@ pub(super) fn of_delayed(
     let told_lost = told.lost.is_some();
     let record = AlarmRecord {
         since_onset: Some(since_onset(fall)),
-        lost: told_lost.then(|| lost(life, fall, scene.minute(), &per_order)),
+        lost: told_lost.then(|| lost(life, fall, scene.minute(), (scene.subject.baskets, &per_order))),
         rev: bare.rev,
         at: bare.at,
         notify: bare.notify,

@@ -120,6 +120,7 @@ impl AlarmBook {
         let priced = |count: f64, each: f64| round(count * each, 2);
         let amounts = per_order.iter().map(|(currency, each)| (currency.clone(), *each));
         let orders = loss.orders();
+        let customers = memory.and_then(|memory| memory.baskets.customers(orders, loss.minutes));
         let since = Clock::utc(news.now).minute_zoned(onset.start());
         let stream = words::escape(&spec.name);
         let silence_us = news.now.since_us(silent.since);
@@ -153,7 +154,7 @@ impl AlarmBook {
                 amount: amounts
                     .map(|(of, each)| (of, loss.money(&each).map(|money| round(money, 2))))
                     .collect(),
-                customers: None,
+                customers: customers.map(|customers| customers.map(|count| round(count, 0))),
                 recovered_later: 0.0,
                 method: METHOD.to_owned(),
             }),

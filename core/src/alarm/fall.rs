@@ -39,8 +39,8 @@ const MOST_MEMBERS: usize = 4096;
 const AFTER_MINUTES: i32 = 30;
 /// Final figures are told when the estimate moves by this part of half the interval.
 const WORTH_MOVING: f64 = 0.25;
-/// Or when what is left of that is less.
-const WORTH_NARROWING: f64 = 0.9;
+/// Or when that becomes another one by this part.
+const WORTH_ANOTHER: f64 = 0.1;
 
 /// What a drop alarm is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,15 +248,15 @@ impl Fall {
         }
         self.after_told = true;
         let later = self.recovered_later();
+        let [before, after] = [self.loss.orders(), self.settled_orders()];
         if later >= 0.5 {
             let text = format!("{} came later: delayed, not lost", words::rough(later));
             return Some(News::told(Because::Update, text));
         }
-        let [before, after] = [self.loss.orders(), self.settled_orders()];
         let half = |[_, estimate, high]: [f64; 3]| high - estimate;
         let moved = (after[1] - before[1]).abs() > WORTH_MOVING * half(before);
-        let narrower = half(after) < WORTH_NARROWING * half(before);
-        let worth = (moved || narrower) && before[1] >= 0.5;
+        let other = (half(after) - half(before)).abs() > WORTH_ANOTHER * half(before);
+        let worth = (moved || other) && before[1] >= 0.5;
         worth.then(|| News::told(Because::Update, format!("final figures, {AFTER_MINUTES} min later")))
     }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::buyers::Buyers;
 use crate::model::{Minute, SealedMinute, SeriesKey, Slice, StreamSpec};
 
 /// A minute counts half as much after this many minutes.
@@ -41,6 +42,8 @@ pub struct Baskets {
     groups: Vec<Vec<(Vec<Box<str>>, Basket)>>,
     /// Slices that found no room.
     overflow: u64,
+    /// Whose orders they are.
+    buyers: Buyers,
     #[serde(skip)]
     known: Known,
 }
@@ -93,6 +96,7 @@ struct Block {
 impl Baskets {
     /// Learns from the watched rows of a sealed minute.
     pub fn learn(&mut self, spec: &StreamSpec, sealed: &SealedMinute) {
+        self.buyers.learn(spec, sealed);
         let Some(sum) = spec.sums.first() else { return };
         self.groups.resize_with(spec.watch.len(), Vec::new);
         let mut next = 0;
@@ -160,6 +164,12 @@ impl Baskets {
         let own = self.find(spec, slice).filter(|basket| basket.orders >= ENOUGH_ORDERS);
         let whole = || self.find(spec, &Slice::default()).filter(|basket| basket.orders > 0.0);
         own.or_else(whole).map(Basket::per_order).unwrap_or_default()
+    }
+
+    /// Customers whose orders were lost, by the stream's first distinct: of so many orders of one slice in so many
+    /// minutes, each `[low, estimate, high]`. `None` if it has none, or too little is known.
+    pub fn customers(&self, orders: [f64; 3], minutes: u32) -> Option<[f64; 3]> {
+        self.buyers.behind(orders, minutes)
     }
 
     fn find(&self, spec: &StreamSpec, slice: &Slice) -> Option<&Basket> {

@@ -24,11 +24,18 @@ const SURE: f64 = 2.33;
 // Measured on simulated shops (`ebbd-bench impact`, seeds other than those reported).
 /// How much of the variance that totals have strayed by is the incident's: the level from before a drop was looked at
 /// for longer than that which a span begins with.
-const SHARED: f64 = 0.5;
+const SHARED: f64 = 0.7;
 /// What is left of it where the level after the incident is known too: a random walk that is held at both ends.
-const HELD: f64 = 0.4;
+const HELD: f64 = 0.3;
 /// By how much the level on the way follows that at the end: halfway, if it only wanders; more, as it also begins wrong.
 const FOLLOWS: f64 = 0.55;
+/// A level that came back elsewhere is the less sure: its variance grows by this part of the square of the move.
+const MOVED: f64 = 0.5;
+/// More than a level wanders by may be orders that were only delayed or a level that was too low all the time: this
+/// part of it is the standard deviation that it brings.
+const UNCLEAR: f64 = 0.6;
+/// Beyond this part of what is usual nothing is said of the level.
+const MOST_UNCLEAR: f64 = 0.8;
 /// Variance of the level at the end, relative to that of its mean on the way.
 const AT_END: f64 = 4.0;
 /// Minutes of counts that a level is known from, at least.
@@ -189,20 +196,26 @@ impl Loss {
     }
 
     /// The incident is over, and these are the minutes `after` it: the level at its end is known too, and what was
-    /// expected in between follows it. What is more than a level wanders by (orders that were only delayed, a
-    /// recovery in part) says nothing of it. Returns whether its interval is another one now.
+    /// expected in between follows it. What is more than a level wanders by (orders that were only delayed, or a
+    /// level that was too low) moves nothing, but makes less sure. Returns whether its interval is another one now.
     pub fn settle(&mut self, after: &Loss) -> bool {
         let Some((off, of_level, of_after)) = self.came_back_at(after) else { return false };
-        if after.minutes < LEAST_AFTER || off.abs() > SURE * (of_level + of_after).sqrt() {
+        if after.minutes < LEAST_AFTER {
             return false;
         }
-        let said = of_level / (of_level + of_after);
         let (wandered, unsure) = (self.wandered(), self.unsure());
-        let wandered = wandered * (HELD * said + 1.0 - said);
-        let unsure = unsure * (1.0 - 0.75 * said);
+        if off.abs() > SURE * (of_level + of_after).sqrt() {
+            let variance = wandered + unsure + (UNCLEAR * off).powi(2);
+            let is_more = (0.0..MOST_UNCLEAR).contains(&off);
+            self.settled = is_more.then_some(Settled { level: 1.0, variance });
+            return is_more;
+        }
+        let said = of_level / (of_level + of_after);
+        let held = wandered * (HELD * said + 1.0 - said) + unsure * (1.0 - 0.75 * said);
         let measured = 0.5 * (FOLLOWS * said).powi(2) * of_after;
-        let level = 1.0 + FOLLOWS * said * off;
-        self.settled = Some(Settled { level, variance: wandered + unsure + measured });
+        let moved = FOLLOWS * said * off;
+        self.settled =
+            Some(Settled { level: 1.0 + moved, variance: held + measured + MOVED * moved * moved });
         true
     }
 
@@ -321,12 +334,18 @@ mod tests {
 
     #[test]
     fn what_no_level_wanders_by_says_nothing_of_it() {
-        for (at, later) in [(1.4, 1200.0), (0.5, 0.0)] {
-            let (mut loss, after) = hour(at);
-            let before = loss;
-            assert!(!loss.settle(&after) && loss == before);
-            assert!((loss.recovered_later(&after) - later).abs() < 1e-6);
-        }
+        let (mut loss, after) = hour(0.5);
+        let before = loss;
+        assert!(!loss.settle(&after) && loss == before && loss.recovered_later(&after) == 0.0);
+        let (mut loss, after) = hour(1.4);
+        assert!((loss.recovered_later(&after) - 1200.0).abs() < 1e-6);
+        assert!(loss.settle(&after));
+        assert_eq!(loss.orders()[1], before.orders()[1]);
+        assert!(
+            loss.orders()[2] > 2.0 * before.orders()[2] - before.orders()[1],
+            "delayed, or more was lost"
+        );
+        assert!((loss.recovered_later(&after) - 1200.0).abs() < 1e-6);
         let (mut loss, after) = hour(1.02);
         assert!(!loss.settle(&Loss { minutes: 14, ..after }), "too soon");
     }

@@ -149,6 +149,12 @@ impl Held {
         self.baskets.per_order(&self.spec, &self.asked)
     }
 
+    /// Customers whose orders were lost; `None` if too little is known of them.
+    pub fn customers(&self) -> Option<[f64; 3]> {
+        let loss = self.loss()?;
+        self.baskets.customers(loss.orders(), loss.minutes)
+    }
+
     /// All slices that were looked at, with what is missing of them.
     pub fn all(&self) -> impl Iterator<Item = (&Slice, &Loss)> {
         let table = self.detector.slices();

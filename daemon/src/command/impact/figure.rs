@@ -31,6 +31,8 @@ pub(super) struct Figure {
     /// Orders lost: low, estimate, high; `None` where nothing could be expected.
     pub(super) orders: Option<[f64; 3]>,
     pub(super) amount: BTreeMap<String, [f64; 3]>,
+    /// Customers whose orders they are.
+    pub(super) customers: Option<[f64; 3]>,
     pub(super) recovered_later: Option<f64>,
     /// The least of its minutes' completeness.
     pub(super) completeness: f64,
@@ -60,6 +62,7 @@ impl Figure {
             expected: loss.expected,
             orders: known.then(|| loss.orders()),
             amount: if known { per_order.iter().map(money).collect() } else { BTreeMap::new() },
+            customers: held.customers().filter(|_| known),
             recovered_later: known.then(|| held.recovered_later()),
             completeness: least,
             losing: None,
@@ -84,6 +87,7 @@ impl Figure {
             expected: since.map_or(0.0, |since| since.expected),
             orders: lost.and_then(|lost| lost.orders),
             amount: lost.map(|lost| lost.amount.clone()).unwrap_or_default(),
+            customers: lost.and_then(|lost| lost.customers),
             recovered_later: None,
             completeness: record.completeness.fraction,
             losing: record
@@ -106,6 +110,7 @@ impl Figure {
             "blind_minutes": self.blind_minutes, "observed": self.observed.round(),
             "expected": tenths(self.expected), "orders": self.orders.map(|orders| orders.map(tenths)),
             "amount": self.amount.iter().map(|(c, money)| (c.clone(), money.map(cents))).collect::<BTreeMap<_, _>>(),
+            "customers": self.customers.map(|customers| customers.map(f64::round)),
             "recovered_later": self.recovered_later.map(f64::round), "completeness": self.completeness,
             "losing": losing, "method": self.method,
         });

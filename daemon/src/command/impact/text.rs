@@ -35,6 +35,9 @@ pub(super) fn figure(figure: &Figure) -> String {
         let told = format!("{} {} [{}]", count(money[1]), escape(currency), band(money[0], money[2]));
         out += &line("money", &told);
     }
+    if let Some([low, customers, high]) = figure.customers {
+        out += &line("of", &format!("{} customers [{}]", count(customers), band(low, high)));
+    }
     if let Some(later) = figure.recovered_later.filter(|later| *later >= 0.5) {
         out += &line("later", &format!("{} came after it: delayed, not lost", count(later)));
     }

@@ -82,6 +82,15 @@ fn counts(incident: &StoredIncident, stream: Option<&str>) -> bool {
     lost && !excused && stream.is_none_or(|stream| row.stream == stream)
 }
 
+/// The incidents' customers added, where every one has them: whoever was hit twice counts twice.
+fn customers(incidents: &[StoredIncident]) -> Option<[f64; 3]> {
+    let mut sum = Sum::default();
+    for incident in incidents {
+        sum.add(&incident.row.stream, incident.row.customers?);
+    }
+    (!incidents.is_empty()).then(|| sum.interval())
+}
+
 fn sums(incidents: &[StoredIncident]) -> (Sum, BTreeMap<String, Sum>) {
     let (mut orders, mut money) = (Sum::default(), BTreeMap::<String, Sum>::new());
     for incident in incidents {
@@ -120,6 +129,9 @@ fn table(incidents: &[StoredIncident], [from, to]: [&str; 2]) -> String {
     out += &format!("{} {many} from {from} to {to}\n", incidents.len());
     if !incidents.is_empty() {
         out += &format!("  orders  {} [{}]\n", count(estimate), band(low, high));
+        if let Some([low, estimate, high]) = customers(incidents) {
+            out += &format!("  of customers  {} [{}]\n", count(estimate), band(low, high));
+        }
         for (currency, sum) in &money {
             let [low, estimate, high] = sum.interval();
             out += &format!("  {:<6}  {} [{}]\n", escape(currency), count(estimate), band(low, high));
@@ -145,7 +157,7 @@ fn lines(incidents: &[StoredIncident]) -> String {
             "type": "incident", "id": row.id, "stream": row.stream, "slice": row.slice,
             "onset": row.onset.to_rfc3339(), "ended": row.ended.map(|at| at.to_rfc3339()),
             "state": row.state.name(), "severity": row.severity.name(), "label": row.label,
-            "orders": row.orders, "amount": money, "recovered_later": row.recovered_later,
+            "orders": row.orders, "customers": row.customers, "amount": money, "recovered_later": row.recovered_later,
         });
         out += &(visible_json(&line.to_string()) + "\n");
     }
@@ -153,7 +165,7 @@ fn lines(incidents: &[StoredIncident]) -> String {
     let amount: BTreeMap<&String, [f64; 3]> =
         money.iter().map(|(currency, sum)| (currency, sum.interval().map(cents))).collect();
     let total = json!({"type": "total", "incidents": incidents.len(), "orders": orders.interval().map(f64::round),
-        "amount": amount, "method": METHOD});
+        "customers": customers(incidents).map(|sum| sum.map(f64::round)), "amount": amount, "method": METHOD});
     out + &visible_json(&total.to_string()) + "\n"
 }
 
@@ -161,11 +173,13 @@ fn csv(incidents: &[StoredIncident]) -> Result<String, Failure> {
     let trouble = |error: csv::Error| Failure::trouble(error.to_string());
     let mut file = csv::Writer::from_writer(Vec::new());
     let head = "id stream slice onset ended state severity label orders_low orders orders_high currency amount_low \
-                amount amount_high";
+                amount amount_high customers_low customers customers_high";
     file.write_record(head.split(' ')).map_err(trouble)?;
     for incident in incidents {
         let row = &incident.row;
         let orders = row.orders.unwrap_or_default().map(|orders| orders.to_string());
+        let customers =
+            row.customers.map_or_else(Default::default, |known| known.map(|count| count.to_string()));
         let amounts =
             incident.money.iter().map(|row| (row.currency.clone(), row.amount.map(|m| m.to_string())));
         let mut amounts: Vec<(String, [String; 3])> = amounts.collect();
@@ -184,7 +198,12 @@ fn csv(incidents: &[StoredIncident]) -> Result<String, Failure> {
                 row.severity.name().to_owned(),
                 row.label.clone().unwrap_or_default(),
             ];
-            let figures = orders.iter().cloned().chain(std::iter::once(currency)).chain(amount);
+            let figures = orders
+                .iter()
+                .cloned()
+                .chain(std::iter::once(currency))
+                .chain(amount)
+                .chain(customers.clone());
             file.write_record(own.into_iter().chain(figures)).map_err(trouble)?;
         }
     }
