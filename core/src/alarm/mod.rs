@@ -4,6 +4,7 @@
 //! Must not know: sockets, files, clocks.
 
 mod achieved;
+mod after;
 pub mod block;
 mod book;
 mod compose;

@@ -96,10 +96,10 @@ fn words(title: &str, period: &PastPeriod, look: &Look, verdict: &SliceVerdict) 
 fn period_in_words(period: &DeclaredPeriod, dimensions: &[&str]) -> String {
     let whom = match period.slice.is_whole() {
         true => String::new(),
-        false => format!(" for {}", escape(&period.slice.title(dimensions))),
+        false => format!(" for {}", visible(&period.slice.title(dimensions))),
     };
     let until = period.until.minute().to_string().replace('T', " ").replace(":00Z", " UTC");
-    let name = escape(&period.name);
+    let name = visible(&period.name);
     format!("{name} is declared{whom} until {until}: levels follow, only a sudden fall is told")
 }
 
