@@ -54,7 +54,7 @@ impl Input {
 
     fn of(name: &str, input: Box<dyn Read>, bytes: u64) -> Input {
         let bar = bar(name, bytes);
-        let raw = Raw { input, missing: bytes, content: Content::new(), bar: bar.clone() };
+        let raw = Raw { input, missing: bytes, content: Content::new(), is_packed: false, bar: bar.clone() };
         Input { raw: Rc::new(RefCell::new(raw)), bar }
     }
 
@@ -64,12 +64,12 @@ impl Input {
     /// The first bytes can't be read.
     pub(super) fn unpacked(&self) -> Result<(Box<dyn BufRead>, ProgressBar), String> {
         let raw = BufReader::with_capacity(CHUNK, Passing(Rc::clone(&self.raw)));
-        let unpacked = unpacked(raw);
+        let unpacked = unpacked(raw, &self.raw);
         unpacked.map(|reader| (reader, self.bar.clone())).map_err(|error| trouble(&error, &self.bar))
     }
 
-    /// The hash of its bytes as they lay there (XXH3 of 128 bits, hexadecimal): of exactly those that were
-    /// handed out, and of what may follow the end of what was compressed. It knows a file again; it is no
+    /// The hash of its bytes, decompressed (XXH3 of 128 bits, hexadecimal): of exactly those that were handed out,
+    /// and of the rest of what was not compressed. A log is known again after it was rotated and compressed. It is no
     /// defence against whoever makes files on purpose that are taken for others.
     ///
     /// # Errors
@@ -87,6 +87,8 @@ struct Raw {
     /// How much of a file is still to come.
     missing: u64,
     content: Content,
+    /// What is unpacked is hashed, not what lies there.
+    is_packed: bool,
     bar: ProgressBar,
 }
 
@@ -100,22 +102,38 @@ impl Read for Passing {
         if got == 0 && !buffer.is_empty() && raw.missing > 0 {
             return Err(io::Error::other("it became shorter while it was read"));
         }
-        raw.content.add(&buffer[..got]);
+        if !raw.is_packed {
+            raw.content.add(&buffer[..got]);
+        }
         raw.missing = raw.missing.saturating_sub(got as u64);
         raw.bar.inc(got as u64);
         Ok(got)
     }
 }
 
-fn unpacked(mut raw: BufReader<Passing>) -> io::Result<Box<dyn BufRead>> {
-    Ok(match packing(raw.fill_buf()?) {
-        Packing::Plain => Box::new(raw),
-        Packing::Gzip => Box::new(BufReader::with_capacity(CHUNK, flate2::bufread::MultiGzDecoder::new(raw))),
-        Packing::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
-            Box::new(BufReader::with_capacity(CHUNK, decoder))
-        }
-    })
+/// What comes out of a decoder: hashed on its way.
+struct Unpacked<R>(R, Rc<RefCell<Raw>>);
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.0.read(buffer)?;
+        self.1.borrow_mut().content.add(&buffer[..got]);
+        Ok(got)
+    }
+}
+
+fn unpacked(mut raw: BufReader<Passing>, hashed: &Rc<RefCell<Raw>>) -> io::Result<Box<dyn BufRead>> {
+    let packing = packing(raw.fill_buf()?);
+    if packing == Packing::Plain {
+        return Ok(Box::new(raw));
+    }
+    let mut from = hashed.borrow_mut();
+    (from.is_packed, from.content) = (true, Content::new());
+    let decoder: Box<dyn Read> = match packing {
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
+        _ => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+    };
+    Ok(Box::new(BufReader::with_capacity(CHUNK, Unpacked(decoder, Rc::clone(hashed)))))
 }
 
 /// What to say of bytes that could not be read.
@@ -187,6 +205,25 @@ mod tests {
             assert_eq!(read(change.as_bytes()), Ok((text.to_owned(), hash(text))));
         }
         assert!(read(b"one\n").is_err());
+    }
+
+    #[test]
+    fn what_was_compressed_since_is_the_same_content() {
+        let text: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &text).expect("memory is enough");
+        let packed =
+            [text.clone(), gzip.finish().expect("complete"), zstd::encode_all(&text[..], 1).expect("it can")];
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("rotated.log");
+        for bytes in packed {
+            std::fs::write(&path, bytes).expect("written");
+            let input = Input::open("rotated.log", &path).expect("readable");
+            let mut read = Vec::new();
+            input.unpacked().expect("readable").0.read_to_end(&mut read).expect("whole");
+            assert!(read == text);
+            assert_eq!(input.content(), Ok(format!("{:032x}", XxHash3_128::oneshot(&text))));
+        }
     }
 
     #[test]
