@@ -229,16 +229,24 @@ pub(super) fn is_deep(fired: u32) -> bool {
     fired & DEEP != 0
 }
 
-/// The member that says that most is missing, among the lead and those with half of their bar: who looks for
-/// slow falls saw the beginning of a ramp, while the levels of the others went down with it.
+/// Standard deviations of chance that what another member saw must exceed, for its onset to be believed.
+const WIDER_BY: f32 = 4.0;
+
+/// The member whose excursion is the drop's: the lead, or one with half of its bar that saw clearly more missing.
+/// Who looks for slow falls saw the beginning of a ramp, while the levels of the others went down with it; but what
+/// it gathers before something breaks at once is chance.
 fn widest(bank: &Bank, slice: usize) -> usize {
-    let lead = bank.lead(slice);
     let get = |member: usize, column: usize| bank.get(slice, of(member, column));
     let missing = |member: usize| get(member, SINCE_M) - get(member, SINCE_X);
+    let variance_of_one = 1.0 + bank.get(slice, EXPECTED) * bank.dispersion(slice);
+    let is_wider = |member: usize, than: usize| {
+        let events = (get(member, SINCE_M) - get(than, SINCE_M)).max(0.0);
+        missing(member) - missing(than) > WIDER_BY * (events * variance_of_one).sqrt()
+    };
     let sees = |member: &usize| get(*member, EVIDENCE) >= 0.5 * get(*member, BAR);
     (0..MEMBERS)
         .filter(sees)
-        .fold(lead, |best, member| if missing(member) > missing(best) { member } else { best })
+        .fold(bank.lead(slice), |best, member| if is_wider(member, best) { member } else { best })
 }
 
 /// The deepest member among those that fired; silence counts as the first.

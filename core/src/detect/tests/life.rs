@@ -36,6 +36,39 @@ fn an_outage_opens_tells_its_onset_and_recovers() {
     assert!((since.expected / expected - 1.0).abs() < 0.1, "{since:?} {expected}");
 }
 
+/// Falls every seven hours to `ratio(minute of the fall)` for forty minutes, in a market of `rate`: how many minutes
+/// after each began its likeliest onset was said to be, when it was opened.
+fn onsets(rate: f64, ratio: impl Fn(i32) -> f64) -> Vec<i32> {
+    const EVERY: i32 = 7 * 60;
+    let (mut shop, mut detector) = learnt(6, &[rate, 500.0]);
+    let into = |at: i32| (at - FROM).rem_euclid(EVERY);
+    let factor = |market: usize, at: i32| {
+        if market == 0 && at >= FROM && into(at) < 40 { ratio(into(at)) } else { 1.0 }
+    };
+    let mut told = Vec::new();
+    run(&mut detector, &mut shop, 4 * WEEK, FROM, factor);
+    let mut was_open = false;
+    for at in FROM..FROM + 60 * EVERY {
+        let row = row(&mut detector, &shop.minute(at, factor), "AA");
+        let is_open = row.verdict == Verdict::Drop;
+        if is_open && !was_open && into(at) < 40 {
+            let onset = row.onset.expect("evidence")[1];
+            told.push(onset.0 - (super::shop::START + at - into(at)));
+        }
+        was_open = is_open;
+    }
+    told
+}
+
+#[test]
+fn what_breaks_at_once_is_dated_to_the_minute() {
+    for (rate, ratio, off) in [(75.0, 0.03, 1), (75.0, 0.5, 2), (400.0, 0.7, 1)] {
+        let told = onsets(rate, |_| ratio);
+        let right = told.iter().filter(|minute| minute.abs() <= off).count();
+        assert!(told.len() >= 50 && right * 100 >= told.len() * 90, "{rate}/min to {ratio}: {told:?}");
+    }
+}
+
 #[test]
 fn a_deeper_fall_inside_an_open_drop_is_told() {
     let quick = story(2, 60, |at| if at < 30 { 0.75 } else { 0.0 });
