@@ -9,7 +9,7 @@ use datasketches::hll::Coupon;
 use hashbrown::HashTable;
 
 use super::coupon::{coupon, coupon_of_word};
-use super::delta::{CellKey, EventLog, IdEvent, StreamDelta};
+use super::delta::{CellKey, EventLog, IdEvent, NewRows, StreamDelta};
 use super::lane::word;
 use super::noted::Noted;
 use super::stage::{Head, NOT_YET, Stage};
@@ -44,6 +44,7 @@ pub(super) struct LaneStream {
     generation: u32,
     defined: u32,
     new_series: Vec<Arc<SeriesKey>>,
+    new_rows: NewRows,
     cap_hits_told: u64,
     epoch: u32,
     /// One per series.
@@ -70,6 +71,7 @@ impl LaneStream {
             generation: 0,
             defined: 0,
             new_series: Vec::new(),
+            new_rows: NewRows { seed, ..NewRows::default() },
             cap_hits_told: 0,
             epoch: 1,
             slots: Rows::new(1),
@@ -234,7 +236,12 @@ impl LaneStream {
         StreamDelta {
             generation: self.generation,
             first_new,
-            new_series: std::mem::take(&mut self.new_series),
+            new_series: handed_over(&mut self.new_series),
+            new_rows: NewRows {
+                seed: self.new_rows.seed,
+                tags: handed_over(&mut self.new_rows.tags),
+                codes: handed_over(&mut self.new_rows.codes),
+            },
             cells: handed_over(&mut self.keys),
             values: handed_over(&mut self.values),
             coupons,
@@ -274,6 +281,8 @@ impl LaneStream {
             let id = SeriesId(self.slots.len() as u32);
             self.slots.push(&[Slot::default()]);
             self.new_series.push(Arc::new(self.series.key(id)));
+            self.new_rows.tags.push(self.series.last_tag());
+            self.new_rows.codes.extend_from_slice(self.series.codes(id));
         }
     }
 
@@ -311,7 +320,7 @@ impl LaneStream {
     fn find_all_series(&mut self, count: usize, refuse: &mut impl FnMut(u32, usize)) {
         for at in 0..count {
             if self.stage.heads[at].series == NOT_YET {
-                let found = self.series.intern_words(self.stage.words(at));
+                let found = self.series.intern_words(self.stage.words(at), self.stage.heads[at].tag);
                 self.adopt();
                 self.place(at, found.id, found.refused_sums, refuse);
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use datasketches::hll::{Coupon, HllSketch};
 
+use crate::intern::Tag;
 use crate::model::{
     ConnId, Goodbye, Heartbeat, LedgerCounts, Mark, Minute, Reason, SeriesId, SeriesKey, SourceId, StreamId,
     TimeUs, Weight,
@@ -55,6 +56,8 @@ pub struct StreamDelta {
     pub first_new: u32,
     /// Keys of the series that are new since the last cut.
     pub new_series: Vec<Arc<SeriesKey>>,
+    /// The same as the lane's table has them, so that their texts need not be read again.
+    pub new_rows: NewRows,
     /// The cells that were touched.
     pub cells: Vec<CellKey>,
     /// Per cell: its lines, its weight in millionths, then one amount per sum.
@@ -66,6 +69,17 @@ pub struct StreamDelta {
     pub sketches: Vec<(u32, HllSketch)>,
     /// Events of a stream with an `id`: they are counted only after deduplication.
     pub events: EventLog,
+}
+
+/// New series by tag and code: for whoever has the lane's seed. A delta that was read back has none.
+#[derive(Debug, Default)]
+pub struct NewRows {
+    /// The seed of the lane's tables.
+    pub seed: u64,
+    /// One per new series, or none at all.
+    pub tags: Vec<Tag>,
+    /// Per new series the lane's codes of its values: of each dimension, then of one currency per sum.
+    pub codes: Vec<u32>,
 }
 
 /// Which cell of a [`StreamDelta`].

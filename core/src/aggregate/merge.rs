@@ -35,7 +35,7 @@ impl Aggregator {
         self.counters.distinct_log_spills += delta.distinct_log_spills;
         let mut tallies = delta.tallies;
         let mut refused = Vec::new();
-        for (at, stream) in delta.streams.iter().enumerate() {
+        for (at, stream) in delta.streams.into_iter().enumerate() {
             self.merge_stream(delta.lane, StreamId(at as u16), stream, &mut tallies, &mut refused);
         }
         for tally in &mut tallies {
@@ -59,22 +59,22 @@ impl Aggregator {
         &mut self,
         lane: u16,
         stream: StreamId,
-        delta: &StreamDelta,
+        mut delta: StreamDelta,
         tallies: &mut [Tally],
         refused: &mut Vec<Refused>,
     ) {
         let now = self.now.max(tallies.iter().map(|tally| tally.last_arrival).max().unwrap_or(self.now));
         let crowded = 4 * self.limits.series as u64;
         let state = &mut self.streams[stream.index()];
-        state.series.learn(lane, delta, now);
+        state.series.learn(lane, &mut delta, now);
         state.ever_seen |= !delta.cells.is_empty() || !delta.events.heads.is_empty();
         // Whoever runs a batch takes rows out by himself, before too many wait.
         let crowded = !self.batch && cells(&state.open) + cells(&state.revisions) > crowded;
         self.counters.cell_cap_hits += u64::from(crowded);
         let when = When { lane, stream, now, crowded };
         let mut work = Work { when, minutes: Touched::default(), refused };
-        state.merge_cells(delta, &mut work);
-        state.merge_events(delta, &mut work, tallies);
+        state.merge_cells(&delta, &mut work);
+        state.merge_events(&delta, &mut work, tallies);
         state.put_back(work.minutes);
         self.counters.distinct_log_spills += state.bound_log(&mut self.maker);
     }

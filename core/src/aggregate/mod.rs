@@ -43,8 +43,8 @@ mod tests;
 
 pub use aggregator::{AggregateCounters, Aggregator, SourceTally};
 pub use delta::{
-    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, RefusedLines, Sample, StreamDelta,
-    Tally,
+    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, NewRows, Position, RefusedLines, Sample,
+    StreamDelta, Tally,
 };
 pub use lane::LaneCounter;
 pub use position::Reached;

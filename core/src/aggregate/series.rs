@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::intern::SeriesTable;
+use crate::intern::{SeriesTable, Tag};
 use crate::model::{Limits, SeriesId, SeriesKey, StreamSpec, TimeUs, Weight};
 use crate::simd::prefetch;
 
@@ -18,8 +18,10 @@ use super::state::{RestoreError, StreamSaved};
 /// No global id yet, or none any more.
 const UNMAPPED: SeriesId = SeriesId(u32::MAX);
 
-/// New keys that are looked for together: their cache misses overlap.
-const TOGETHER: usize = 16;
+/// How many new keys ahead memory is asked for.
+const AHEAD: usize = 16;
+/// A lane's code that was not met yet.
+const UNKNOWN: u32 = u32::MAX;
 
 /// What one lane calls the series.
 #[derive(Debug, Default)]
@@ -31,11 +33,14 @@ struct LaneNames {
     lost: HashMap<u32, Arc<SeriesKey>>,
     /// Keys of the lane's series that are counted under a coarser one while there is no room for them.
     coarser: HashMap<u32, Arc<SeriesKey>>,
+    /// Global codes by place of the key and the lane's code; [`UNKNOWN`] for those that were not met yet.
+    codes: Vec<Vec<u32>>,
 }
 
 /// The global series of one stream.
 #[derive(Debug)]
 pub(super) struct StreamSeries {
+    seed: u64,
     table: SeriesTable,
     keys: Vec<Arc<SeriesKey>>,
     carries: Vec<i64>,
@@ -48,6 +53,7 @@ pub(super) struct StreamSeries {
 impl StreamSeries {
     pub(super) fn new(stream: &StreamSpec, limits: &Limits, seed: u64) -> StreamSeries {
         StreamSeries {
+            seed,
             table: SeriesTable::new(stream, limits.series, seed),
             keys: Vec::new(),
             carries: Vec::new(),
@@ -57,8 +63,8 @@ impl StreamSeries {
         }
     }
 
-    /// Learns the names that a delta brings.
-    pub(super) fn learn(&mut self, lane: u16, delta: &StreamDelta, now: TimeUs) {
+    /// Learns the names that a delta brings, and takes its keys.
+    pub(super) fn learn(&mut self, lane: u16, delta: &mut StreamDelta, now: TimeUs) {
         let lane = usize::from(lane);
         if lane >= self.lanes.len() {
             self.lanes.resize_with(lane + 1, LaneNames::default);
@@ -70,14 +76,49 @@ impl StreamSeries {
         names.ids.truncate(delta.first_new as usize);
         names.lost.retain(|series, _| *series < delta.first_new);
         names.coarser.retain(|series, _| *series < delta.first_new);
-        for keys in delta.new_series.chunks(TOGETHER) {
-            keys.iter().for_each(|key| self.ask_for_key(key));
-            for key in keys {
-                let series = self.lanes[lane].ids.len() as u32;
-                let found = self.name(lane, series, key, now);
-                self.lanes[lane].ids.push(found);
+        let keys = std::mem::take(&mut delta.new_series);
+        let rows = std::mem::take(&mut delta.new_rows);
+        let shared = rows.seed == self.seed
+            && rows.tags.len() == keys.len()
+            && rows.codes.len() == keys.len() * self.table.words();
+        let tags = if shared { rows.tags } else { keys.iter().map(|key| self.table.tag(&**key)).collect() };
+        let codes = if shared { rows.codes } else { Vec::new() };
+        let mut codes = codes.chunks_exact(self.table.words().max(1));
+        for (at, key) in keys.into_iter().enumerate() {
+            if let Some(&ahead) = tags.get(at + AHEAD) {
+                self.table.prefetch(ahead);
             }
+            let found = self.learn_key(lane, key, (tags[at], codes.next().unwrap_or(&[])), now);
+            self.lanes[lane].ids.push(found);
         }
+    }
+
+    /// The global series of a key that a lane has met, by its tag and the lane's codes, if these are known.
+    fn learn_key(
+        &mut self,
+        lane: usize,
+        key: Arc<SeriesKey>,
+        (tag, codes): (Tag, &[u32]),
+        now: TimeUs,
+    ) -> (SeriesId, u8) {
+        let mut mine = [0; Limits::DIMENSIONS + Limits::SUMS];
+        if let Some(id) = self.table.find(tag) {
+            self.used[id.index()] = now;
+            return (id, 0);
+        }
+        if self.lanes[lane].translate(codes, &mut mine)
+            && let Some(id) = self.table.insert_codes(tag, &mine)
+        {
+            self.adopt(key);
+            self.used[id.index()] = now;
+            return (id, 0);
+        }
+        let (series, cap_hits) = (self.lanes[lane].ids.len() as u32, self.table.cap_hits());
+        let (id, refused) = self.name(lane, series, &key, now);
+        if refused == 0 && self.table.cap_hits() == cap_hits {
+            self.lanes[lane].learn_codes(codes, self.table.codes(id));
+        }
+        (id, refused)
     }
 
     /// The global series of the key of a lane's series.
@@ -88,11 +129,6 @@ impl StreamSeries {
             self.lanes[lane].coarser.insert(series, Arc::clone(key));
         }
         found
-    }
-
-    /// Asks for the memory in which a key is looked for.
-    fn ask_for_key(&self, key: &Arc<SeriesKey>) {
-        self.table.prefetch(self.table.tag(&**key));
     }
 
     /// The global series of a lane's series, and the sums that can't be kept for it.
@@ -227,7 +263,8 @@ impl StreamSeries {
             id => id.index() < self.keys.len(),
         };
         let generation = saved.generation;
-        (0..).zip(&ids).all(known).then_some(LaneNames { generation, ids, lost, coarser })
+        let known = (0..).zip(&ids).all(known);
+        known.then_some(LaneNames { generation, ids, lost, coarser, codes: Vec::new() })
     }
 
     /// The order of all series by key.
@@ -346,6 +383,7 @@ impl StreamSeries {
         self.used = kept(&self.used, &keep);
         self.order.clear();
         for lane in &mut self.lanes {
+            lane.codes.clear();
             for (series, (id, _)) in (0..).zip(&mut lane.ids).filter(|(_, (id, _))| *id != UNMAPPED) {
                 let old = std::mem::replace(id, new_ids[id.index()].unwrap_or(UNMAPPED));
                 if *id == UNMAPPED {
@@ -372,6 +410,26 @@ impl StreamSeries {
         self.keys.push(key);
         self.carries.push(0);
         self.used.push(TimeUs(i64::MIN));
+    }
+}
+
+impl LaneNames {
+    /// Puts the global codes of a key in the place of the lane's; `false` if one is not known yet.
+    fn translate(&self, codes: &[u32], mine: &mut [u32]) -> bool {
+        let code = |(known, code): (&Vec<u32>, &u32)| known.get(*code as usize).copied().unwrap_or(UNKNOWN);
+        mine.iter_mut().zip(self.codes.iter().zip(codes)).for_each(|(mine, both)| *mine = code(both));
+        !codes.is_empty() && self.codes.len() == codes.len() && !mine[..codes.len()].contains(&UNKNOWN)
+    }
+
+    /// Notes which global codes a lane's are.
+    fn learn_codes(&mut self, codes: &[u32], mine: &[u32]) {
+        self.codes.resize_with(codes.len(), Vec::new);
+        for (known, (&code, &mine)) in self.codes.iter_mut().zip(codes.iter().zip(mine)) {
+            if known.len() <= code as usize {
+                known.resize(code as usize + 1, UNKNOWN);
+            }
+            known[code as usize] = mine;
+        }
     }
 }
 

@@ -80,6 +80,8 @@ pub struct SeriesTable {
     /// The dimension that gives way first, chosen when the limit is first met.
     widest: Option<usize>,
     cap_hits: u64,
+    /// The tag of the series that was added last.
+    last: Tag,
 }
 
 impl SeriesTable {
@@ -100,6 +102,7 @@ impl SeriesTable {
             limit: limit.max(1),
             widest: None,
             cap_hits: 0,
+            last: Tag(0),
             tagger,
             dimensions,
             filter,
@@ -112,18 +115,33 @@ impl SeriesTable {
         let (tag, _) = self.read_words(key, &mut draft.words[..self.words()]);
         match self.find(tag) {
             Some(id) => Found { id, refused_sums: 0 },
-            None => self.admit(&mut draft, &|at| text_of(key, dimensions, at)),
+            None => self.admit(&mut draft, tag, &|at| text_of(key, dimensions, at)),
         }
     }
 
-    /// The series of the key with these words, which say all of it.
-    pub fn intern_words(&mut self, words: &[Word]) -> Found {
+    /// The series of the key with these words, which say all of it, and with their tag.
+    pub fn intern_words(&mut self, words: &[Word], tag: Tag) -> Found {
+        if let Some(id) = self.find(tag) {
+            return Found { id, refused_sums: 0 };
+        }
         let mut draft = Draft::new();
         draft.words[..words.len()].copy_from_slice(words);
-        match self.find_draft(&draft) {
-            Some(id) => Found { id, refused_sums: 0 },
-            None => self.admit(&mut draft, &|_| ""),
-        }
+        self.admit(&mut draft, tag, &|_| "")
+    }
+
+    /// Adds the series of a key that has none, by its tag and the codes of its values; `None` where the limit
+    /// is met, which only the texts can tell the way on from.
+    pub fn insert_codes(&mut self, tag: Tag, codes: &[u32]) -> Option<SeriesId> {
+        (self.len() < self.limit).then(|| {
+            let id = self.push(codes, tag);
+            debug_assert_eq!(self.tag(&self.key(id)), tag, "codes and tag are those of one key");
+            id
+        })
+    }
+
+    /// The tag of the series that was added last.
+    pub fn last_tag(&self) -> Tag {
+        self.last
     }
 
     /// Words of a key: its dimensions, then one currency per sum.
@@ -254,7 +272,7 @@ impl SeriesTable {
             draft.words[at] = self.tagger.word(values.text(draft.codes[at]));
         }
         self.blur(&mut draft);
-        self.find_draft(&draft).unwrap_or_else(|| self.push(&draft))
+        self.find_draft(&draft).unwrap_or_else(|| self.push_draft(&draft))
     }
 
     /// Reads the codes of a key whose words are known. Its currencies are added to those that are known
@@ -294,18 +312,20 @@ impl SeriesTable {
         self.tagger.tag(draft.words[..self.words()].iter().copied())
     }
 
-    /// Makes a series for a key that has none as it is, or finds the coarser one it is counted under.
+    /// Makes a series for a key that has none as it is, or finds the coarser one it is counted under. `tag` is
+    /// the key's.
     #[cold]
-    fn admit(&mut self, draft: &mut Draft, long: Long<'_>) -> Found {
+    fn admit(&mut self, draft: &mut Draft, tag: Tag, long: Long<'_>) -> Found {
         self.read_codes(draft, long);
         let refused_sums = draft.refused_sums;
+        let tag = if refused_sums == 0 { tag } else { self.tag_of(draft) };
         if refused_sums != 0
-            && let Some(id) = self.find_draft(draft)
+            && let Some(id) = self.find(tag)
         {
             return Found { id, refused_sums };
         }
         if self.len() < self.limit {
-            return Found { id: self.insert(draft, long), refused_sums };
+            return Found { id: self.insert(draft, tag, long), refused_sums };
         }
         if self.cap_hits == 0 {
             self.widest = self.widest();
@@ -318,7 +338,7 @@ impl SeriesTable {
                 return Found { id, refused_sums };
             }
             if self.len() < self.limit + reserve {
-                return Found { id: self.insert(draft, long), refused_sums };
+                return Found { id: self.insert(draft, self.tag_of(draft), long), refused_sums };
             }
         }
         self.blur(draft);
@@ -326,10 +346,10 @@ impl SeriesTable {
             return Found { id, refused_sums };
         }
         if self.len() < self.limit + 2 * reserve {
-            return Found { id: self.push(draft), refused_sums };
+            return Found { id: self.push_draft(draft), refused_sums };
         }
         let refused_sums = refused_sums | self.drop_currencies(draft);
-        Found { id: self.find_draft(draft).unwrap_or_else(|| self.push(draft)), refused_sums }
+        Found { id: self.find_draft(draft).unwrap_or_else(|| self.push_draft(draft)), refused_sums }
     }
 
     /// The dimension with the most values among those the filter does not ask for.
@@ -361,13 +381,13 @@ impl SeriesTable {
     }
 
     /// Adds a series, and the values that were [`UNKNOWN`].
-    fn insert(&mut self, draft: &mut Draft, long: Long<'_>) -> SeriesId {
+    fn insert(&mut self, draft: &mut Draft, tag: Tag, long: Long<'_>) -> SeriesId {
         for (at, values) in self.dimensions.iter_mut().enumerate() {
             if draft.codes[at] == UNKNOWN {
                 draft.codes[at] = values.insert_word(draft.words[at], &|| long(at), &self.tagger);
             }
         }
-        self.push(draft)
+        self.push(&draft.codes, tag)
     }
 
     /// Puts back a series that the table had, regardless of the limit.
@@ -394,13 +414,20 @@ impl SeriesTable {
         self.read_words(key, &mut draft.words[..words]);
         let long: Long<'_> = &|at| text_of(key, dimensions, at);
         self.read_codes(&mut draft, long);
-        self.insert(&mut draft, long)
+        // As it is put in: a currency may have been refused.
+        let tag = self.tag_of(&draft);
+        self.insert(&mut draft, tag, long)
     }
 
-    fn push(&mut self, draft: &Draft) -> SeriesId {
+    fn push_draft(&mut self, draft: &Draft) -> SeriesId {
+        self.push(&draft.codes, self.tag_of(draft))
+    }
+
+    fn push(&mut self, codes: &[u32], tag: Tag) -> SeriesId {
         let series = u32::try_from(self.len()).expect("series are bounded far below 2^32");
-        self.codes.push(&draft.codes);
-        self.index.insert(self.tag_of(draft), series);
+        self.codes.push(codes);
+        self.index.insert(tag, series);
+        self.last = tag;
         SeriesId(series)
     }
 }

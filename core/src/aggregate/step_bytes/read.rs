@@ -10,7 +10,7 @@ use super::write::COUNTS;
 use super::{VERSION, control, order, tally, wish};
 use crate::aggregate::coupon_bits::coupon_of;
 use crate::aggregate::delta::{
-    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, Position, StreamDelta, Tally,
+    CellKey, Control, ControlKind, Delta, EventLog, IdEvent, NewRows, Position, StreamDelta, Tally,
 };
 use crate::aggregate::sketch::LG_K;
 use crate::aggregate::{Crash, Order, Pause, SourceTally, Step};
@@ -318,7 +318,18 @@ impl Reading<'_> {
         let places = cells.len() * shape.distincts;
         let sketches = self.list(2 + LEAST_SKETCH, |reading| reading.sketch(places))?;
         let events = self.events(shape, tallies)?;
-        Ok(StreamDelta { generation, first_new, new_series, cells, values, coupons, sketches, events })
+        let new_rows = NewRows::default();
+        Ok(StreamDelta {
+            generation,
+            first_new,
+            new_series,
+            new_rows,
+            cells,
+            values,
+            coupons,
+            sketches,
+            events,
+        })
     }
 
     fn key(&mut self, shape: Shape) -> Result<Arc<SeriesKey>, StepError> {
