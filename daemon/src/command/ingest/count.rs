@@ -24,6 +24,7 @@ const SOURCE: SourceId = SourceId(0);
 /// # Errors
 /// What can't be read or written, in words. What was staged before stays: the caller drops it.
 pub(super) fn take(job: &Job, source: &SourceSpec, input: &Input, output: &mut Output) -> Result<(), String> {
+    drop(job.counted.take());
     let (bytes, bar) = input.unpacked()?;
     let mut blocks = Blocks::new(bytes, job.config.limits.core.line);
     let mut count = Count::new(job, source, output);
@@ -34,10 +35,13 @@ pub(super) fn take(job: &Job, source: &SourceSpec, input: &Input, output: &mut O
             count.cut()?;
         }
     }
-    count.finish(blocks.take_too_long())?;
+    job.counted.set(Some(count.finish(blocks.take_too_long())?));
     bar.finish_and_clear();
     Ok(())
 }
+
+/// What a file was counted in.
+pub(super) type Counted = (LaneCounter, Aggregator);
 
 struct Count<'a> {
     lane: LaneCounter,
@@ -103,14 +107,15 @@ impl<'a> Count<'a> {
     }
 
     /// `too_long` lines were skipped before they came to the lane.
-    fn finish(mut self, too_long: u64) -> Result<(), String> {
+    fn finish(mut self, too_long: u64) -> Result<Counted, String> {
         self.cut()?;
         self.write()?;
         if too_long > 0 {
             let tally = SourceTally { too_long_lines: too_long, ..SourceTally::default() };
             self.aggregator.book(SOURCE, self.arrival, tally);
         }
-        self.output.ledger(&self.aggregator.take_ledger(None))
+        self.output.ledger(&self.aggregator.take_ledger(None))?;
+        Ok((self.lane, self.aggregator))
     }
 }
 

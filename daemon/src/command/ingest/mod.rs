@@ -19,6 +19,7 @@ mod tests;
 
 pub(in crate::command) use table::read_table;
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,7 @@ use ebbd_core::model::StreamId;
 use super::{NO, OK, TROUBLE, USAGE};
 use crate::config::Config;
 use attempt::{Attempt, IngestLock, Traces};
+use count::Counted;
 use input::Input;
 use output::Output;
 use report::Report;
@@ -103,6 +105,8 @@ struct Job {
     config: Config,
     work: Work,
     again: bool,
+    /// What the last file was counted in.
+    counted: Cell<Option<Counted>>,
     _lock: IngestLock,
 }
 
@@ -126,9 +130,13 @@ fn run_to(args: &IngestArgs, out: &mut dyn Write) -> i32 {
             return TROUBLE;
         }
     };
-    let job = Job { config, work, again: args.again, _lock: lock };
+    let job = Job { config, work, again: args.again, counted: Cell::new(None), _lock: lock };
     // Trouble with one file does not keep the others from being counted; the worst code is told.
-    args.files.iter().map(|path| job.file(path, args.json, out)).fold(OK, i32::max)
+    let code = args.files.iter().map(|path| job.file(path, args.json, out)).fold(OK, i32::max);
+    // The end of the process gives its memory back at once: with a million series, taking it apart key by key
+    // was 2 % of everything.
+    std::mem::forget(job.counted.take());
+    code
 }
 
 fn prepare(args: &IngestArgs) -> Result<(Config, Work), String> {
