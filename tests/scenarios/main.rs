@@ -73,6 +73,7 @@ stories! {
     promotion_ends: "promotion-ends.toml",
     promotion_last_week: "promotion-last-week.toml",
     rollback: "rollback.toml",
+    rush_after_an_outage: "rush-after-an-outage.toml",
     short_burst: "short-burst.toml",
     short_dip: "short-dip.toml",
     slow_recovery: "slow-recovery.toml",

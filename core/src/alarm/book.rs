@@ -14,6 +14,7 @@ use super::fall::Fall;
 use super::handling::{Past, Silences};
 use super::incident::Incident;
 use super::life::{self, Life, News};
+use super::linger::Linger;
 use super::marks::Marks;
 use super::recent::Recent;
 use super::record::{AlarmRecord, Because, Kind, Severity, State};
@@ -60,6 +61,9 @@ pub(super) struct Pages {
     pub(super) past: VecDeque<Past>,
     #[serde(default)]
     pub(super) silences: Silences,
+    /// Slices that ended alarms have left over.
+    #[serde(default)]
+    pub(super) lingering: Vec<Linger>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -190,7 +190,15 @@ impl Fall {
     }
 
     /// One more minute of an open alarm, with the slices that joined it. At most one piece of news.
-    pub(super) fn step(&mut self, life: &mut Life, scene: &Scene, joined: &[&Slice]) -> Option<News> {
+    ///
+    /// `may_leave` says whether it may end with slices left over in which too few orders come to tell.
+    pub(super) fn step(
+        &mut self,
+        life: &mut Life,
+        scene: &Scene,
+        joined: &[&Slice],
+        may_leave: bool,
+    ) -> Option<News> {
         if self.is_blind(scene) {
             return self.go_blind(life);
         }
@@ -207,6 +215,9 @@ impl Fall {
             self.explain_again(life, scene, grew);
         }
         self.note_recovery(scene, before);
+        if may_leave && self.is_back(scene) {
+            return Some(self.end(life, scene));
+        }
         life.state = if self.recovery.is_some() { State::Recovering } else { State::Firing };
         if life.severity == Severity::Ticket {
             life.severity = self.severity(scene, life.onset);

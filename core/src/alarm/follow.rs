@@ -16,13 +16,19 @@ impl AlarmBook {
     /// minute, then the others open alarms of their own.
     pub(super) fn falls(&mut self, scene: &Scene, records: &mut Vec<AlarmRecord>) {
         self.delayed(scene, records);
+        self.linger(scene);
         let mut alarms = std::mem::take(&mut self.pages.open);
         let mut joined: Vec<Vec<&Slice>> = vec![Vec::new(); alarms.len()];
-        let alone = assign(scene, &alarms, &mut joined);
+        let new = |slice: &Slice| !self.lingers(slice, scene);
+        let alone = assign(scene, &alarms, &mut joined, new);
         for (alarm, joined) in alarms.iter_mut().zip(&joined) {
             let Some(fall) = fall_of(alarm, scene) else { continue };
-            match fall.0.step(fall.1, scene, joined) {
-                Some(news) => records.push(self.tell(alarm, news, scene)),
+            let may_leave = self.has_room_to_linger(fall.0.slices().count());
+            match fall.0.step(fall.1, scene, joined, may_leave) {
+                Some(news) => {
+                    self.leave_over((&alarm.life, &alarm.matter), scene);
+                    records.push(self.tell(alarm, news, scene));
+                }
                 None => records.extend(self.take_back(alarm, scene)),
             }
         }
@@ -171,8 +177,13 @@ fn fall_of<'a>(alarm: &'a mut Alarm, scene: &Scene) -> Option<(&'a mut fall::Fal
 }
 
 /// Hands each slice in `drop` that no alarm holds yet to the first open alarm it touches, until nothing
-/// moves any more. Returns those that touch none.
-fn assign<'a>(scene: &Scene<'a>, alarms: &[Alarm], joined: &mut [Vec<&'a Slice>]) -> Vec<&'a Slice> {
+/// moves any more; those that are not new are left out. Returns those that touch none.
+fn assign<'a>(
+    scene: &Scene<'a>,
+    alarms: &[Alarm],
+    joined: &mut [Vec<&'a Slice>],
+    is_new: impl Fn(&Slice) -> bool,
+) -> Vec<&'a Slice> {
     let falls = || {
         alarms.iter().enumerate().filter_map(|(at, alarm)| match &alarm.matter {
             Matter::Fall(fall) if scene.subject.owns(&alarm.life) => Some((at, fall)),
@@ -180,7 +191,8 @@ fn assign<'a>(scene: &Scene<'a>, alarms: &[Alarm], joined: &mut [Vec<&'a Slice>]
         })
     };
     let held = |slice: &Slice| falls().any(|(_, fall)| fall.holds(slice));
-    let mut alone: Vec<&Slice> = scene.drops().map(|(slice, _)| slice).filter(|slice| !held(slice)).collect();
+    let mut alone: Vec<&Slice> =
+        scene.drops().map(|(slice, _)| slice).filter(|slice| !held(slice) && is_new(slice)).collect();
     loop {
         let before = alone.len();
         alone.retain(|slice| {

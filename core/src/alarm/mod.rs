@@ -19,6 +19,7 @@ mod holiday;
 mod incident;
 mod late;
 mod life;
+mod linger;
 mod marks;
 mod part;
 mod recent;

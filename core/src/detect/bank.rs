@@ -4,6 +4,10 @@ use crate::baseline::Sides;
 use crate::simd::column::*;
 use crate::simd::{Block, Step, step};
 
+/// What a level that was taken back weighs, of what one weighs that has stood still all the time: what comes in the
+/// first minutes after an outage is often more than usual, and soon over.
+const SETTLED: f32 = 0.5;
+
 /// Structure of arrays over slices, in blocks of [`WIDTH`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bank {
@@ -135,6 +139,17 @@ impl Bank {
             }
         }
         self.clear_evidence(slice);
+    }
+
+    /// Puts every fast level at `level`, as sure as if it had stood there for a while.
+    pub(super) fn settle_levels(&mut self, slice: usize, level: f32) {
+        self.set_levels(slice, level);
+        let usual = self.get(slice, PROFILE) * level;
+        for (member, decay) in DECAY.iter().enumerate() {
+            let weight = SETTLED * usual / (1.0 - decay);
+            self.set(slice, of(member, LEVEL_X), weight);
+            self.set(slice, of(member, LEVEL_M), weight);
+        }
     }
 
     /// The profile is from now on `1 / by` times what it was: levels follow, expectations stay.

@@ -214,7 +214,7 @@ impl Episode {
 
     fn close(&self, bank: &mut Bank, slice: usize, level: f32) {
         bank.set(slice, OPEN, 0.0);
-        bank.set_levels(slice, level);
+        bank.settle_levels(slice, level);
     }
 }
 

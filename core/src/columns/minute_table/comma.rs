@@ -86,7 +86,8 @@ impl Lines<'_> {
     fn add(&mut self, record: &ByteRecord) -> Result<(), String> {
         let text = field(record, self.plan.minute)?;
         let minute = parse_time(text).ok_or_else(|| format!("minute {text:?} is no time"))?.minute();
-        let count = figure("count", field(record, self.plan.count)?, parse_whole)?;
+        let parse = if self.plan.rounds { rounded } else { parse_whole };
+        let count = figure("count", field(record, self.plan.count)?, parse)?;
         let completeness = match self.plan.completeness {
             Some(at) => figure("completeness", field(record, at)?, |text| text.parse().ok())?,
             None => None,
@@ -124,6 +125,12 @@ impl Lines<'_> {
 /// A field by its place; empty where the record has none.
 pub(in crate::columns) fn field(record: &ByteRecord, at: usize) -> Result<&str, String> {
     std::str::from_utf8(record.get(at).unwrap_or_default()).map_err(|_| "not UTF-8".to_owned())
+}
+
+/// The next whole number.
+fn rounded(text: &str) -> Option<i64> {
+    let figure = text.parse::<f64>().ok().filter(|figure| figure.abs() < 1e15)?;
+    Some(figure.round() as i64)
 }
 
 fn figure<T>(name: &str, text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {

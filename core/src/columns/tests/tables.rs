@@ -46,6 +46,21 @@ fn times_and_counts_may_be_written_in_many_ways() {
 }
 
 #[test]
+fn a_series_from_elsewhere_is_a_table() {
+    let text = "timestamp,value,label\n2014-07-01 00:00:00,10844,0\n2014-07-01 00:01:00,8127.6,1\n";
+    let columns = crate::columns::table_columns_csv(text.as_bytes()).expect("a header");
+    let spec = crate::columns::table_spec("orders", &columns);
+    assert_eq!((spec.dimensions.len(), spec.watch.len()), (0, 1));
+    let table = crate::columns::read_table_csv(&spec, text.as_bytes()).expect("a table");
+    let counts: Vec<Option<i64>> = table.rows.iter().map(|row| row.count).collect();
+    assert_eq!(counts, [Some(10_844), Some(8_128)]);
+    assert_eq!(table.rows[0].minute.to_string(), "2014-07-01T00:00:00Z");
+    assert!(table.notes.iter().any(|note| note == "column `value` is taken as count"), "{:?}", table.notes);
+    // A count of one's own is not rounded, and a table with both keeps to its own names.
+    assert!(problems("minute,count\n2014-07-01T00:00:00Z,1.5\n").contains("1.5"));
+}
+
+#[test]
 fn unsorted_rows_are_sorted_and_duplicates_add() {
     let read = table(
         "region;marketplace;minute;count;amount;amount_currency\n\

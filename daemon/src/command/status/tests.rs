@@ -21,13 +21,12 @@ fn calendar() -> Vec<CalendarStatus> {
 }
 
 fn report() -> StatusReport {
-    let learning = learning();
     let orders = StreamStatus {
         name: "orders".to_owned(),
         counted: 18_204,
         complete_to: Some("2026-11-22T13:03:00Z".to_owned()),
         completeness: Some(0.96),
-        learning,
+        learning: learning(),
         ..StreamStatus::default()
     };
     let origin = |name: &str, state: &str, share| OriginStatus {
