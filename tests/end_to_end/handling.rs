@@ -59,8 +59,7 @@ fn an_alarm_is_taken_silenced_and_labelled_and_a_kill_forgets_nothing() {
     let place =
         Place::new(&(stream("orders") + "[source.shop]\ntype = \"unix\"\nlisten = \"@/events.sock\"\n"));
     std::fs::rename(demo.path(""), place.data()).unwrap();
-    let running = place.start();
-    let control = place.data().join("control.sock");
+    let (running, control) = (place.start(), place.data().join("control.sock"));
     let again = first(&control);
     for key in ["acked", "label", "id", "onset"] {
         assert_eq!(again[key], last[key], "{key}");

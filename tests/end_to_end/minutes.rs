@@ -190,11 +190,9 @@ fn minutes_as_they_come_are_told_for_what_they_are() {
     let running = place.start();
     let watching = listen(&place);
     let trouble = Arc::new(Trouble::default());
-    let senders = [
-        Sender::spawn(&place, "orders", &ORDERS, &trouble),
-        Sender::spawn(&place, "shipments", &SHIPMENTS, &trouble),
-        Sender::spawn(&place, "returns", &RETURNS, &trouble),
-    ];
+    let shops: [(&str, &'static [Traffic]); 3] =
+        [("orders", &ORDERS), ("shipments", &SHIPMENTS), ("returns", &RETURNS)];
+    let senders = shops.map(|(name, slices)| Sender::spawn(&place, name, slices, &trouble));
     std::thread::sleep(SETTLED);
     trouble.us_is_held_up.store(true, Relaxed);
     let fell = now();
