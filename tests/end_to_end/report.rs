@@ -30,6 +30,7 @@ pub fn stories_are_told(data: &Path, page: &Path) {
     let id = account["id"].as_str().unwrap();
     assert_eq!(text(told(&[id, "-o", "-"])), again, "by its id");
     missed_ones_are_told(data, &account);
+    the_bill_is_that_of_duckdb(data);
     in_a_browser(page, &data.join("shots"));
 }
 
@@ -60,6 +61,50 @@ fn missed_ones_are_told(data: &Path, account: &Value) {
         );
         assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{arguments:?}");
     }
+}
+
+/// What `impact` and `explain` say of the outage is what DuckDB counts in the datasets.
+fn the_bill_is_that_of_duckdb(data: &Path) {
+    let bill = first_of(data, "impact");
+    let (from, to) = (bill["from"].as_str().unwrap(), bill["to"].as_str().unwrap());
+    let (slice, at) = (bill["slice"].to_string(), data.display());
+    let during = format!("minute >= timestamptz '{from}' and minute < timestamptz '{to}'");
+    let judged = duckdb(&format!(
+        "select sum(observed)::double as observed, sum(expected) as expected, count(*) as minutes from (select * from \
+         read_parquet('{at}/slices/**/*.parquet', hive_partitioning=true, union_by_name=true) \
+         where slice = '{slice}' and {during} \
+         qualify row_number() over (partition by minute order by revision desc) = 1)"
+    ));
+    assert_eq!(bill["minutes"], judged["minutes"], "{bill} but {judged}");
+    let of = |value: &Value, key: &str| value[key].as_f64().unwrap_or_else(|| panic!("{key}: {value}"));
+    assert_eq!(of(&bill, "observed"), of(&judged, "observed"), "{bill} but {judged}");
+    // Until the alarm opened its minutes were expected by the level of the member that saw it, which is no column.
+    let lost = of(&judged, "expected") - of(&judged, "observed");
+    let told = bill["orders"][1].as_f64().unwrap();
+    assert!((told / lost - 1.0).abs() < 0.02, "{told} orders lost, DuckDB says {lost}");
+
+    let cause = first_of(data, "explain");
+    assert_eq!(cause["slice"], bill["slice"], "{cause}");
+    let counted = duckdb(&format!(
+        "select coalesce(sum(count), 0)::double as orders from \
+         read_parquet('{at}/minutes/stream=orders/**/*.parquet', union_by_name=true) \
+         where watched and marketplace = 'US' and feature = 'one-click' and {during}"
+    ));
+    assert_eq!(of(&cause, "observed"), of(&counted, "orders"), "{cause}");
+    assert!((of(&cause, "expected") / of(&judged, "expected") - 1.0).abs() < 0.1, "{cause} but {judged}");
+}
+
+/// The first line that a command has to say of the alarm.
+fn first_of(data: &Path, command: &str) -> Value {
+    let mut ebbd = Command::new(EBBD);
+    ebbd.args([command, "--alarm", "1", "--json", "--data-dir"]).arg(data);
+    let said = text(ebbd.output().unwrap());
+    serde_json::from_str(said.lines().next().unwrap()).unwrap()
+}
+
+fn duckdb(statement: &str) -> Value {
+    let rows = text(python("sql.py", &[statement]));
+    serde_json::from_str(rows.lines().next().unwrap()).unwrap()
 }
 
 /// The page in Chromium, wide and narrow, light and dark, on paper.

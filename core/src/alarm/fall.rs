@@ -289,19 +289,8 @@ impl Fall {
         if self.stays {
             return News::told(Because::Resolved, "no recovery was seen: taken as the new normal");
         }
-        self.leave_out(scene.recent.between(&self.shown, ended, scene.minute()));
+        self.loss = without(self.loss, scene.recent.between(&self.shown, ended, scene.minute()));
         News::plain(Because::Resolved)
-    }
-
-    /// Minutes that were counted and were no longer of it.
-    fn leave_out(&mut self, whole: Window) {
-        let loss = &mut self.loss;
-        if whole.minutes < loss.minutes {
-            loss.minutes -= whole.minutes;
-            loss.observed = (loss.observed - whole.observed).max(0.0);
-            loss.expected = (loss.expected - whole.expected).max(0.0);
-            loss.variance = (loss.variance - whole.variance).max(0.0);
-        }
     }
 
     fn how_it_is_worse(&self, scene: &Scene, rate: f64, worse: bool) -> String {
@@ -392,7 +381,9 @@ impl Fall {
         let normal = |v: &SliceVerdict| v.verdict == Verdict::Ok && v.before_drop.is_none();
         let back = verdict.is_none_or(|v| normal(v) || v.recovering);
         if back && !member_down && !self.is_down(scene, &self.shown, SHOWN_DOWN) {
-            self.recovery = Some((self.first_whole_minute(scene), before));
+            let since = self.first_whole_minute(scene);
+            let whole = scene.recent.between(&self.shown, since, scene.minute().plus(-1));
+            self.recovery = Some((since, without(before, whole)));
         }
     }
 
@@ -465,6 +456,20 @@ impl Fall {
             }
         }
         last
+    }
+}
+
+/// A loss without minutes that were counted and were no longer of it.
+fn without(loss: Loss, whole: Window) -> Loss {
+    if whole.minutes >= loss.minutes {
+        return loss;
+    }
+    Loss {
+        minutes: loss.minutes - whole.minutes,
+        observed: (loss.observed - whole.observed).max(0.0),
+        expected: (loss.expected - whole.expected).max(0.0),
+        variance: (loss.variance - whole.variance).max(0.0),
+        ..loss
     }
 }
 
