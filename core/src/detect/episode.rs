@@ -25,6 +25,8 @@ const DEEPENS_AFTER: u32 = 10;
 const RECOVERED: f64 = 5.0;
 /// See [`RECOVERED`].
 const CAME_BACK: f64 = 6.0;
+/// What brought less than this share of what is usual is followed by those who were held up.
+const DELAYS_BELOW: f64 = 0.35;
 /// Recovery takes more than two minutes, however clear they are.
 const RECOVERS_IN: f64 = 2.4;
 /// Counts that the ratio seen is held to the normal one by.
@@ -214,7 +216,11 @@ impl Episode {
 
     fn close(&self, bank: &mut Bank, slice: usize, level: f32) {
         bank.set(slice, OPEN, 0.0);
-        bank.settle_levels(slice, level);
+        if self.observed < DELAYS_BELOW * self.expected {
+            bank.settle_levels(slice, level);
+        } else {
+            bank.set_levels(slice, level);
+        }
     }
 }
 
