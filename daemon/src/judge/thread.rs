@@ -135,8 +135,9 @@ impl JudgeThread {
     /// Sends records out and to the store.
     pub(crate) fn publish(&mut self, mut records: Vec<AlarmRecord>) {
         if !records.is_empty() {
-            self.publisher.records(&mut records, self.commit);
+            // Whoever hears of an alarm and asks for the status finds it there.
             self.view.told(&self.judge, records.len());
+            self.publisher.records(&mut records, self.commit);
             self.to_store(StoreMessage::Alarms(records));
         }
     }
