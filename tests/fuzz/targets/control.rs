@@ -2,9 +2,12 @@
 //! and reads the same when it is written again.
 #![no_main]
 
-use ebbd::control::{Answer, ControlHandler, Refusal, Request};
+use ebbd::control::{AlarmsKnown, Answer, ControlHandler, Refusal, Request};
+use ebbd::outlet::StreamNow;
 use ebbd::telemetry::StatusReport;
-use ebbd_core::model::{Limits, Mark, TimeUs};
+use ebbd_core::alarm::AlarmRecord;
+use ebbd_core::detect::LabelEffect;
+use ebbd_core::model::{AlarmOrder, Limits, Mark, TimeUs};
 use ebbd_fuzz::ARRIVAL;
 use libfuzzer_sys::fuzz_target;
 
@@ -18,6 +21,30 @@ impl ControlHandler for Taker {
 
     fn status(&self) -> StatusReport {
         StatusReport::default()
+    }
+
+    fn now_shown(&self) -> (Vec<StreamNow>, Vec<AlarmRecord>) {
+        (Vec::new(), Vec::new())
+    }
+
+    fn streams(&self) -> Vec<(String, Vec<String>)> {
+        vec![("orders".to_owned(), vec!["marketplace".to_owned(), "feature".to_owned()])]
+    }
+
+    fn alarms(&self) -> Result<AlarmsKnown, Refusal> {
+        Ok(AlarmsKnown { now: ARRIVAL, open: Vec::new(), over: Vec::new(), silences: Vec::new() })
+    }
+
+    fn records_of(&self, _: u64) -> Vec<serde_json::Value> {
+        Vec::new()
+    }
+
+    fn alarm_order(&self, _: AlarmOrder) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn label_effect(&self, _: u64) -> Result<LabelEffect, Refusal> {
+        Ok(LabelEffect { masked_half_hours: 0, raised_slices: 0, raised_until: None })
     }
 
     fn mark(&self, mark: Mark) -> Result<(), Refusal> {
