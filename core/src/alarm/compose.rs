@@ -162,6 +162,26 @@ pub(super) fn of_late(
     finish(record)
 }
 
+/// The record of a drop that is over by a minute that is not sealed yet, with its figures until its end. Not finished.
+pub(super) fn of_early_end(
+    told: AlarmRecord,
+    (life, fall): (&Life, &Fall),
+    spec: &StreamSpec,
+    memory: &Memory,
+    now: TimeUs,
+) -> AlarmRecord {
+    let per_order = memory.baskets.per_order(spec, &fall.shown);
+    let ended = life.ended.map(|minute| minute.to_string());
+    let minute = life.ended.unwrap_or_else(|| now.minute());
+    AlarmRecord {
+        title: title(&told, life, (fall, spec), &Window::default(), now),
+        since_onset: Some(since_onset(fall)),
+        lost: told.lost.is_some().then(|| lost(life, fall, minute, (&memory.baskets, &per_order))),
+        ended,
+        ..told
+    }
+}
+
 /// The member with most evidence against its bar.
 fn strongest<'a>(fall: &Fall, scene: &Scene<'a>) -> Option<&'a SliceVerdict> {
     let members = fall.members.iter().filter_map(|member| scene.verdict(&member.slice));

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::book::{Alarm, AlarmBook, Matter};
+use super::book::{Alarm, AlarmBook, Matter, Memory};
 use super::compose::{self, round};
-use super::fall::{DOWN_MINUTES, Fall, safe_title};
+use super::fall::{DOWN_MINUTES, Fall, safe_title, without};
 use super::life::{self, Life, News};
 use super::recent::Recent;
 use super::record::{AlarmRecord, Because, Kind, Losing, Lost, Notify, Severity, SinceOnsetPart, State};
@@ -55,7 +55,7 @@ impl AlarmBook {
         let mut open = std::mem::take(&mut self.pages.open);
         let memory = self.pages.streams.remove(&spec.name).unwrap_or_default();
         for alarm in open.iter_mut().filter(|alarm| is_drop_of(alarm, spec)) {
-            records.extend(self.early_end(alarm, &memory.recent, news));
+            records.extend(self.early_end(alarm, (spec, &memory), news));
         }
         self.pages.streams.insert(spec.name.clone(), memory);
         self.pages.open = open;
@@ -192,20 +192,30 @@ impl AlarmBook {
     }
 
     /// What an open minute says of a drop that is open: it recovers, or it is over.
-    fn early_end(&mut self, alarm: &mut Alarm, recent: &Recent, news: &EarlyNews) -> Option<AlarmRecord> {
+    fn early_end(
+        &mut self,
+        alarm: &mut Alarm,
+        (spec, memory): (&StreamSpec, &Memory),
+        news: &EarlyNews,
+    ) -> Option<AlarmRecord> {
         let Matter::Fall(fall) = &alarm.matter else { return None };
         let said = alarm.early.as_ref().map(|record| record.state);
         let (state, partial) = fall.early_end(&alarm.life, news)?;
         if said == Some(state) || said == Some(State::Resolved) {
             return None;
         }
+        alarm.life.rev += 1;
+        let record = match state {
+            State::Resolved => {
+                let (life, fall) = fall.ended_by(&alarm.life, &memory.recent, news.next);
+                compose::of_early_end(alarm.record.clone(), (&life, &fall), spec, memory, news.now)
+            }
+            _ => alarm.record.clone(),
+        };
+        let because = if state == State::Resolved { Because::Resolved } else { Because::Recovering };
         let minute = Clock::utc(news.now).minute(news.next.start());
         let (seen, expected) =
             (words::exact(partial.observed.unsigned_abs()), words::count(partial.expected));
-        let resolved = state == State::Resolved;
-        let ended = resolved.then(|| fall.whole_since(recent, news.next).to_string());
-        alarm.life.rev += 1;
-        let because = if resolved { Because::Resolved } else { Because::Recovering };
         let record = compose::finish(AlarmRecord {
             rev: alarm.life.rev,
             at: news.now.to_rfc3339(),
@@ -218,13 +228,13 @@ impl AlarmBook {
             expected: Some(round(partial.expected, 1)),
             low: None,
             high: None,
-            ended,
             losing: None,
-            reason: (!resolved).then(|| format!("{seen} of {expected} expected so far in {minute}")),
+            reason: (state != State::Resolved)
+                .then(|| format!("{seen} of {expected} expected so far in {minute}")),
             early: true,
             late: false,
             durable: true,
-            ..alarm.record.clone()
+            ..record
         });
         let record = self.number_only(record);
         alarm.early = Some(Box::new(record.clone()));
@@ -285,11 +295,18 @@ impl Fall {
         }
     }
 
-    /// Since when it is over, if it is over by `next`.
-    fn whole_since(&self, recent: &Recent, next: Minute) -> Minute {
+    /// As it is if it is over by `next`, which is not sealed yet.
+    fn ended_by(&self, life: &Life, recent: &Recent, next: Minute) -> (Life, Fall) {
         let low = |minute: Minute| recent.between(&self.shown, minute, minute).is_down(1.645);
         let back = (0..=DOWN_MINUTES).map(|ago| next.plus(-ago)).take_while(|&at| at == next || !low(at));
-        self.recovery.as_ref().map_or_else(|| back.last().unwrap_or(next), |(since, _)| *since)
+        let (ended, loss) = self.recovery.unwrap_or_else(|| {
+            let ended = back.last().unwrap_or(next);
+            (ended, without(self.loss, recent.between(&self.shown, ended, next)))
+        });
+        let life = Life { state: State::Resolved, ended: Some(ended), ..life.clone() };
+        let mut fall = self.clone();
+        fall.loss = loss;
+        (life, fall)
     }
 }
 

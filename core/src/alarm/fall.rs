@@ -460,7 +460,7 @@ impl Fall {
 }
 
 /// A loss without minutes that were counted and were no longer of it.
-fn without(loss: Loss, whole: Window) -> Loss {
+pub(super) fn without(loss: Loss, whole: Window) -> Loss {
     if whole.minutes >= loss.minutes {
         return loss;
     }

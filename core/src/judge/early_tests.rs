@@ -283,6 +283,14 @@ fn a_recovery_is_told_before_its_minutes_are_over() {
     let resolved: Vec<Notify> =
         shop.records.iter().filter(|r| r.because == Because::Resolved).map(|r| r.notify).collect();
     assert_eq!(resolved, [Notify::Ticket, Notify::None], "told once");
+    let [early, sealed] = [true, false].map(|early| {
+        shop.records.iter().find(|r| r.early == early && r.because == Because::Resolved).unwrap()
+    });
+    assert!(early.title.contains(" until "), "{}", early.title);
+    assert_eq!((&early.title, &early.ended), (&sealed.title, &sealed.ended));
+    assert_eq!(early.since_onset, sealed.since_onset, "minutes after the end are no part of it");
+    let through = |record: &AlarmRecord| record.lost.as_ref().unwrap().through.clone();
+    assert_eq!(through(early), through(sealed));
     shop.is_said_all_the_same();
 }
 
