@@ -49,6 +49,13 @@ and then. After each of these the counts were right to the line and the ledger b
 
 {soaks}
 
+## Subscribers
+Two daemons are fed the same lines at once; a crowd of subscribers that never read, read a byte now and then, or come
+and go by the hundred moves from one to the other every four seconds. What a block waits until it is counted (99th
+percentile, 0.24 ms without the crowd) is with it 1.005 times as long, 90 % interval 0.990 to 1.020, by 120 such rounds
+on two quiet cores (`BOUNDS=full cargo test --profile ci -p ebbd --test end_to_end a_crowd -- --nocapture`). Every run
+of the tests makes four rounds.
+
 ## Fuzzing
 Every target of `tests/fuzz`, as it last ran; without findings, or there is no figure.
 
@@ -78,6 +85,7 @@ The tests' own test: each mistake is compiled in for tests only, and a run of th
 | power cuts of the real process (root) | `POWER_ROUNDS=5000 CRASH_SEED=1000 cargo test --profile ci -p ebbd --test end_to_end power_cuts` |
 | injected calls, all 1,200 | `INJECT_ROUNDS=1200 cargo test --profile ci -p ebbd --test end_to_end injected` |
 | everything at once, five minutes | `SOAK_SECONDS=300 cargo test --profile ci -p ebbd --test end_to_end soak` |
+| subscribers, eight minutes | `BOUNDS=full cargo test --profile ci -p ebbd --test end_to_end a_crowd` |
 | fuzzing | `tests/fuzz/run.sh 3600` |
 
 ## What is not promised
