@@ -10,7 +10,7 @@ use std::time::Duration;
 use ebbd_bench::WireFormat;
 use rustix::process::Signal;
 
-use super::support::{MONEY, PATIENCE, Place, eventually, stream};
+use super::support::{MONEY, PATIENCE, Place, eventually, stream, this_minute};
 use super::wire::{load, through_unix};
 
 fn configuration(streams: &[&str]) -> String {
@@ -135,4 +135,41 @@ fn a_reload_leaves_alone_what_it_does_not_change() {
     assert!(metrics.contains("ebbd_acked_lines_total 2"), "{metrics}");
     running.stop_in_order();
     assert_eq!(place.recount(&raw, &["orders"], &MONEY), 3_000);
+}
+
+/// What is watched anew is judged at once: ten days of it lie in the Parquet.
+#[test]
+fn a_grouping_that_is_watched_anew_has_learnt() {
+    let with = |watch: &str| {
+        let all = "[[], [\"marketplace\"], [\"feature\"], [\"marketplace\", \"feature\"]]";
+        configuration(&["orders"]).replace(all, watch)
+    };
+    let place = Place::new(&with("[[]]"));
+    let mut table = "minute,marketplace,feature,payment,status,count\n".to_owned();
+    for at in -14_400..0 {
+        let (minute, noise) = (this_minute().plus(at), at.rem_euclid(13));
+        table += &format!("{minute},US,cart,card,placed,{}\n{minute},DE,cart,card,placed,40\n", 60 + noise);
+    }
+    fs::write(place.path("past.csv"), table).unwrap();
+    let file = place.path("past.csv");
+    let ingested =
+        place.command(&["ingest", "--format", "minutes", file.to_str().unwrap()]).output().unwrap();
+    assert!(ingested.status.success(), "{ingested:?}");
+    let running = place.start();
+    place.configure(&with("[[], [\"marketplace\"]]"));
+    running.signal(Signal::HUP);
+    eventually("what is watched anew was learnt", PATIENCE * 3, || {
+        running.told().contains("2 slices that are watched anew were learnt")
+    });
+    let learning = || running.status()["streams"][0]["learning"].clone();
+    eventually("a minute is judged", PATIENCE * 3, || learning()["slices"] == 3);
+    assert_eq!(learning()["learning"], 0, "{}", learning());
+    // A crash doesn't make it forget that, whatever the journal begins with.
+    drop(running);
+    let running = place.start();
+    assert!(!running.told().contains("were learnt"), "{}", running.told());
+    let learning = || running.status()["streams"][0]["learning"].clone();
+    eventually("a minute is judged again", PATIENCE * 3, || learning()["slices"] == 3);
+    assert_eq!(learning()["learning"], 0, "{}", learning());
+    running.stop_in_order();
 }

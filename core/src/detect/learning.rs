@@ -1,7 +1,7 @@
 //! What a detector learns of the week: half-hours that have ended enter the profile.
 
 use super::Detector;
-use crate::baseline::BUCKETS;
+use crate::baseline::{BUCKETS, LocalTime};
 use crate::model::{Minute, SliceId};
 use crate::simd::column::*;
 
@@ -42,15 +42,21 @@ impl Detector {
                     false => self.profiles.keep(slice, week, bucket, rate),
                 }
             }
-            if let Some((left, right)) = tick.sides {
-                let without = |bucket: usize| {
-                    let out = out.map_or(0, |own| self.calendar.left_out(&self.clock, own, bucket, local));
-                    (bucket, out)
-                };
-                let own = self.profiles.sides_without(slice, without(left), without(right));
-                self.parts.give_own(&mut self.bank, slice, own);
+            if let Some(sides) = tick.sides {
+                self.look_up(slice, local, sides);
             }
         }
         self.parts.compose(&mut self.bank, self.table.refused_keys());
+    }
+
+    /// Gives a slice its profile at these two buckets' centres.
+    pub(super) fn look_up(&mut self, slice: usize, local: LocalTime, (left, right): (usize, usize)) {
+        let own = self.table.get(SliceId(slice as u32));
+        let out = own.filter(|_| self.calendar.is_remembered(local.half_hour()));
+        let without = |bucket: usize| {
+            (bucket, out.map_or(0, |own| self.calendar.left_out(&self.clock, own, bucket, local)))
+        };
+        let own = self.profiles.sides_without(slice, without(left), without(right));
+        self.parts.give_own(&mut self.bank, slice, own);
     }
 }

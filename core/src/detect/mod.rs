@@ -3,6 +3,7 @@
 //! In: sealed minutes and baselines. Out: one [`SliceVerdict`] per watched slice and minute.
 //! Must not know: alarms, records, files.
 
+mod adopt;
 mod bank;
 mod calendar;
 mod clock;

@@ -73,6 +73,16 @@ impl SliceTable {
         numbered.filter_map(|(at, slice)| Some((SliceId(at as u32), slice.as_ref()?)))
     }
 
+    /// The groupings that are watched.
+    pub(super) fn groupings(&self) -> &[Vec<usize>] {
+        &self.watch
+    }
+
+    /// The place of a slice's grouping among them.
+    pub(super) fn grouping_at(&self, id: SliceId) -> usize {
+        self.grouping[id.index()]
+    }
+
     /// Known slices.
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -188,6 +188,19 @@ impl Judge {
         Some(rows)
     }
 
+    /// Per stream, the groupings that are watched and of which nothing was judged yet; see
+    /// [`Detector::groupings_anew`].
+    pub fn groupings_anew(&self) -> Vec<Vec<Vec<usize>>> {
+        self.detectors.iter().map(Detector::groupings_anew).collect()
+    }
+
+    /// Takes over what another judge of these streams has learnt of slices that this one does not know. Gives how many
+    /// slices.
+    pub fn adopt(&mut self, taught: &Judge) -> usize {
+        let pairs = self.detectors.iter_mut().zip(&taught.detectors);
+        pairs.map(|(detector, taught)| detector.adopt(taught)).sum()
+    }
+
     /// Gives back a minute that nobody needs any more: the next one's rows are written in its place.
     pub fn take_back(&mut self, judged: JudgedMinute) {
         self.spare = judged.rows;

@@ -119,6 +119,7 @@ impl Running<'_> {
             return Ok(self);
         }
         self.service.reloading();
+        let taught = self.daemon.taught_ahead(&config);
         self.wait_for_edge();
         if let Err(error) =
             copied(&self.sockets).and_then(|mut copies| self.daemon.probe(&config, &mut copies))
@@ -128,7 +129,7 @@ impl Running<'_> {
             return Ok(self);
         }
         let before = self.daemon.config().clone();
-        let kept = self.daemon.make_way(&config)?;
+        let kept = self.daemon.make_way(&config)?.with_taught(taught);
         let begun = begin(config, &self.clock, &self.service, &self.sockets, kept);
         self.daemon = match begun {
             Ok(daemon) => {

@@ -57,10 +57,25 @@ impl Journal {
         frames: &[NewFrame],
         telemetry: Arc<Telemetry>,
     ) -> io::Result<Journal> {
+        Journal::begin_as(Beginning::GoesOn, disk, recovered, about, frames, telemetry)
+    }
+
+    /// The same; how the segment begins says whether reading may begin in what is there already.
+    ///
+    /// # Errors
+    /// See [`Journal::begin`].
+    pub fn begin_as(
+        beginning: Beginning,
+        disk: Arc<dyn Disk>,
+        recovered: &Recovered,
+        about: About,
+        frames: &[NewFrame],
+        telemetry: Arc<Telemetry>,
+    ) -> io::Result<Journal> {
         telemetry.journal.torn_bytes.add(recovered.torn_bytes);
         telemetry.journal.quarantined.add(recovered.damaged.len() as u64);
         let mut log = SegmentLog::after(disk, recovered, about)?;
-        let (first, failing) = match log.begin(frames, Beginning::GoesOn) {
+        let (first, failing) = match log.begin(frames, beginning) {
             Ok(number) => (number, None),
             Err(error) if log::is_full(&error) => (0, Some(error.to_string())),
             Err(error) => return Err(error),

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use ebbd_core::judge::Judge;
+
 use super::outlets::Outlets;
 use super::recover::Recovered;
 use super::stages::seed;
@@ -29,6 +31,8 @@ pub struct Kept {
     pub(super) outlets: Option<Outlets>,
     /// The figures so far.
     pub(super) view: Option<Arc<View>>,
+    /// What was learnt ahead of the groupings that are watched anew.
+    pub(super) taught: Option<Judge>,
     /// Connections that the service manager has kept since the last process, by name.
     pub(super) connections: Vec<(String, OwnedFd)>,
 }
@@ -37,6 +41,11 @@ impl Kept {
     /// What the service manager kept for this process.
     pub fn by_manager(inherited: &mut Inherited) -> Kept {
         Kept { connections: inherited.take_named(NAME), ..Kept::default() }
+    }
+
+    /// With what was learnt ahead for the next configuration.
+    pub fn with_taught(self, taught: Option<Judge>) -> Kept {
+        Kept { taught, ..self }
     }
 
     /// Puts the connections that the service manager kept together with what was said on them. Others are closed.

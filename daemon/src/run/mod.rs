@@ -27,7 +27,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use ebbd_core::aggregate::Order;
-use ebbd_core::model::Mark;
+use ebbd_core::judge::Judge;
+use ebbd_core::model::{Mark, StreamSpec};
 
 pub use kept::Kept;
 pub use stages::judge_context;
@@ -162,10 +163,10 @@ impl Daemon {
         view.recovered_in(begun.elapsed());
         let outlets = Outlets::kept_or_bound(kept.outlets.take(), &config, &view, inherited, &state)?;
         kept.reunite(&mut state, &config, &service);
-        let mut judge = state.judge.take().unwrap_or_else(|| stages.taught_judge());
+        let (mut judge, beginning) = stages.learnt_judge(&mut state, kept.taught.take());
         judge.skip_to(state.last_seq(), state.last_no());
         let boot = stages.boot();
-        let journal = stages.journal(&state, &judge, &left, &boot)?;
+        let journal = stages.journal(&state, (&judge, beginning), &left, &boot)?;
         let rolls = Arc::new(Rolls::new(state.rolls));
         let store = stages.store(&config, Arc::clone(&rolls));
         let (to_store, store) =
@@ -269,6 +270,23 @@ impl Daemon {
             source::probe(source, inherited)?;
         }
         outlets::probe(&self.config, next, inherited)
+    }
+
+    /// Learns from the Parquet what `next` watches and this configuration does not, while this one runs on.
+    pub fn taught_ahead(&self, next: &Config) -> Option<Judge> {
+        let names = |spec: &StreamSpec, grouping: &Vec<usize>| -> Vec<String> {
+            grouping.iter().map(|at| spec.dimensions[*at].name.clone()).collect()
+        };
+        let anew = |spec: &StreamSpec| -> Vec<Vec<usize>> {
+            let Some(old) = self.config.streams.iter().find(|old| old.name == spec.name) else {
+                return Vec::new();
+            };
+            let watched: Vec<_> = old.watch.iter().map(|grouping| names(old, grouping)).collect();
+            spec.watch.iter().filter(|grouping| !watched.contains(&names(spec, grouping))).cloned().collect()
+        };
+        let anew: Vec<_> = next.streams.iter().map(anew).collect();
+        let is_any = anew.iter().any(|groupings| !groupings.is_empty());
+        is_any.then(|| warm::learn_groupings(&anew, next, self.clock.now(), &self.service))
     }
 
     /// Ends so that [`Daemon::go_on`] can take over under the configuration `next`: what that leaves as it is

@@ -19,7 +19,7 @@ use crate::commit::{
     self, Checkpoint, CommitLog, CommitRequest, Committer, Lanes, RejectLog, SourceFeed, SourceFeeds,
 };
 use crate::config::{Config, LANE_BLOCKS, ReceiveBuffers, Secrets, Surroundings};
-use crate::journal::{self, About, FrameKind, Journal, NewFrame};
+use crate::journal::{self, About, Beginning, FrameKind, Journal, NewFrame};
 use crate::judge::{self, JudgeMessage, JudgeRequest, JudgeThread, JudgeView, Publisher, Troubles};
 use crate::lane::{LaneQueue, spawn_lane};
 use crate::service::ServiceManager;
@@ -136,7 +136,7 @@ impl Stages<'_> {
     pub(super) fn journal(
         &self,
         state: &Recovered,
-        judge: &Judge,
+        (judge, beginning): (&Judge, Beginning),
         left: &journal::Recovered,
         boot: &NewFrame,
     ) -> Result<Journal, StartError> {
@@ -151,7 +151,7 @@ impl Stages<'_> {
         frames.push(boot.clone());
         let about = About { host: self.config.host.clone(), config: self.config.text.clone() };
         let telemetry = Arc::clone(self.view.telemetry());
-        let begun = Journal::begin(Arc::clone(self.disk), left, about, &frames, telemetry);
+        let begun = Journal::begin_as(beginning, Arc::clone(self.disk), left, about, &frames, telemetry);
         trying("writing the journal", begun)
     }
 
@@ -202,8 +202,28 @@ impl Stages<'_> {
         Ok(JudgeStage { messages, thread })
     }
 
-    /// A judge that has learnt from what lies in the Parquet.
-    pub(super) fn taught_judge(&self) -> Judge {
+    /// The judge to go on with. What nothing is known of it learns from the Parquet, groupings that are watched anew
+    /// too (`ahead` has learnt them already, if anything has): they are judged at once.
+    ///
+    /// What was learnt stands in no commit. A recovery must therefore not begin before it: the journal's next segment
+    /// begins with this judge, alone. While rows wait that only earlier segments have, groupings learn as they go.
+    pub(super) fn learnt_judge(&self, state: &mut Recovered, ahead: Option<Judge>) -> (Judge, Beginning) {
+        let Some(mut judge) = state.judge.take() else { return (self.taught_judge(), Beginning::GoesOn) };
+        let anew = judge.groupings_anew();
+        if anew.iter().all(Vec::is_empty) || !state.backlog.is_empty() {
+            return (judge, Beginning::GoesOn);
+        }
+        let now = || warm::learn_groupings(&anew, self.config, self.clock.now(), self.service);
+        match judge.adopt(&ahead.unwrap_or_else(now)) {
+            0 => (judge, Beginning::GoesOn),
+            slices => {
+                tracing::info!("{slices} slices that are watched anew were learnt from the Parquet");
+                (judge, Beginning::Alone)
+            }
+        }
+    }
+
+    fn taught_judge(&self) -> Judge {
         let mut judge = Judge::new(Arc::clone(&self.config.streams), judge_context(self.config));
         let learnt = warm::learn(&mut judge, self.config, self.clock.now(), self.service);
         self.view.learnt(learnt);

@@ -11,6 +11,7 @@ use ebbd_core::model::{
     Completeness, Minute, SealedMinute, SealedRow, SealedRows, SeriesKey, StreamId, StreamSpec, TimeUs,
 };
 
+use super::stages::judge_context;
 use crate::config::Config;
 use crate::service::ServiceManager;
 
@@ -31,7 +32,24 @@ pub struct Learnt {
     pub seconds: f64,
 }
 
-/// Teaches `judge` the last weeks before `now`, day by day.
+/// A judge that has learnt only these groupings, per stream of `config`; streams without any are not read.
+pub(super) fn learn_groupings(
+    groupings: &[Vec<Vec<usize>>],
+    config: &Config,
+    now: TimeUs,
+    service: &ServiceManager,
+) -> Judge {
+    let only =
+        |(spec, watch): (&StreamSpec, &Vec<Vec<usize>>)| StreamSpec { watch: watch.clone(), ..spec.clone() };
+    let streams: Arc<[StreamSpec]> = config.streams.iter().zip(groupings).map(only).collect();
+    let mut config = config.clone();
+    (config.streams, config.funnels) = (streams, Vec::new());
+    let mut judge = Judge::new(Arc::clone(&config.streams), judge_context(&config));
+    learn(&mut judge, &config, now, service);
+    judge
+}
+
+/// Teaches `judge` the last weeks before `now`, day by day. Streams of which nothing is watched are left out.
 pub(super) fn learn(judge: &mut Judge, config: &Config, now: TimeUs, service: &ServiceManager) -> Learnt {
     let (begun, mut asked) = (Instant::now(), Instant::now());
     let mut learnt = Learnt::default();
@@ -40,6 +58,9 @@ pub(super) fn learn(judge: &mut Judge, config: &Config, now: TimeUs, service: &S
         let day = now.plus_us(-back * DAY_US);
         // All streams of a day: what one brings in another is learnt from both.
         for ((id, spec), next) in (0u16..).zip(config.streams.iter()).zip(&mut next) {
+            if spec.watch.is_empty() {
+                continue;
+            }
             let dir = config.data_dir.join(Dataset::Minutes.directory(&spec.name, day));
             let minutes = read_day(&dir, spec, now.minute(), &mut learnt);
             teach(judge, StreamId(id), minutes, next, &mut learnt);

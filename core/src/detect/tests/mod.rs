@@ -1,5 +1,6 @@
 //! A small seeded shop against the detector.
 
+mod adopt;
 mod calendar;
 mod labels;
 mod life;

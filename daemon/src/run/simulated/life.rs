@@ -88,10 +88,10 @@ impl Start<'_> {
     /// Journal, store and judge, and how the committer writes down.
     fn behind(&self, left: &journal::Recovered, state: &mut Recovered) -> Result<Behind, NotBegun> {
         let stages = self.stages();
-        let mut judge = state.judge.take().unwrap_or_else(|| stages.taught_judge());
+        let (mut judge, beginning) = stages.learnt_judge(state, None);
         judge.skip_to(state.last_seq(), state.last_no());
         let boot = stages.boot();
-        let journal = stages.journal(state, &judge, left, &boot).map_err(refused)?;
+        let journal = stages.journal(state, (&judge, beginning), left, &boot).map_err(refused)?;
         let rolls = Arc::new(Rolls::new(state.rolls));
         let (to_store, from_judge) = bounded(4096);
         let store = stages.store(&self.world.config, Arc::clone(&rolls));
