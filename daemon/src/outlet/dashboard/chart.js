@@ -250,15 +250,15 @@ function table(plot) {
       hole && el("tr", {}, el("th", { scope: "row" }, `${clock(plot.at[n - 1] + MINUTE)} to ${clock(plot.at[n] - MINUTE)}`), el("td", { colspan: 5 }, "no data")),
       el("tr", {},
         el("th", { scope: "row" }, clock(m.minute)), cell(m.observed === null ? "no data" : count(m.observed)), cell(count(m.expected)),
-        cell(m.low === null ? "–" : `${count(m.low)} to ${count(m.high)}`), cell(m.completeness === null ? "–" : percent(m.completeness)),
-        cell(VERDICTS[m.verdict]?.word ?? "–")),
+        cell(VERDICTS[m.verdict]?.word ?? "–"),
+        cell(m.low === null ? "–" : `${count(m.low)} to ${count(m.high)}`), cell(m.completeness === null ? "–" : percent(m.completeness))),
     ].filter(Boolean);
   }).toReversed();
   return el("details", { "data-key": `table-${plot.id}` },
     el("summary", { "data-key": `table-of-${plot.id}` }, "The last hour as a table"),
     el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Table of the last hour", "data-key": `rows-${plot.id}` }, el("table", { class: "figures" },
       el("caption", { class: "unseen" }, plot.title),
-      el("thead", {}, el("tr", {}, ["minute", "observed", "expected", "band", "complete", "verdict"].map((name) => el("th", { scope: "col" }, name)))),
+      el("thead", {}, el("tr", {}, ["minute", "observed", "expected", "verdict", "band", "complete"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, rows))));
 }
 

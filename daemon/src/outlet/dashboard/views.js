@@ -63,7 +63,7 @@ function card(record, block) {
     el("h3", {},
       el("span", { class: "badge" }, block.mark), " ",
       el("a", { href: `/alarms/${record.no}`, "data-go": true, "data-key": `alarm-${record.no}` }, tied(what.trim())), " ",
-      rest.map((part) => el("strong", {}, part)),
+      rest.map((part) => el("strong", {}, tied(part))),
       record.state !== "firing" && el("em", {}, ` ${stateWord(record.state)}`)),
     facts(block));
 }
@@ -264,7 +264,7 @@ export function alarm(state, no) {
   const block = answer.now;
   return [
     back(),
-    el("h1", { class: `headline ${block.tone}`, tabindex: "-1", "data-key": "headline" }, el("span", { class: "badge" }, block.mark), " ", block.head.map((part, n) => (n ? el("strong", {}, ` ${part.trim()}`) : tied(part.trim())))),
+    el("h1", { class: `headline ${block.tone}`, tabindex: "-1", "data-key": "headline" }, el("span", { class: "badge" }, block.mark), " ", block.head.map((part, n) => (n ? el("strong", {}, ` ${tied(part.trim())}`) : tied(part.trim())))),
     ended ? answer.while_open && [el("h2", {}, "While it was open"), el("p", {}, tied(answer.while_open.head.join(" "))), facts({ lines: answer.while_open.lines.filter((line) => line.label !== "next") })] : facts(block),
     el("h2", {}, "What it is and what it costs"),
     details(record),

@@ -120,8 +120,8 @@ export function verdict(name, more = "") {
   return el("span", { class: `verdict ${name}` }, el("span", { class: "sign", "aria-hidden": "true" }, known.sign), " ", known.word, more);
 }
 
-/** A sentence whose figures stay with their signs at a line's end. */
-export const tied = (text) => text.replace(/(\d) %/g, "$1\u00a0%");
+/** A sentence whose figures stay with their signs, units, currencies and zones at a line's end. */
+export const tied = (text) => text.replace(/(\d) %/g, "$1\u00a0%").replace(/(\d[kM]?) ([A-Z]{3})\b/g, "$1\u00a0$2").replace(/\/min\b/g, "/\u2060min");
 
 /** The address of a slice's page. */
 export function sliceAddress(stream, slice) {
