@@ -13,39 +13,10 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+from browser import chromium, complaints
+
 PATIENCE = 180_000
 READERS = [(1280, 900, "light"), (390, 844, "dark"), (1280, 900, "dark"), (390, 844, "light")]
-
-# Text that can hardly be read: its contrast against what is really behind it is below 4.5 (3 if large).
-FAINT = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; }); return .2126 * r + .7152 * g + .0722 * b; };
-  const behind = (node) => { for (let at = node; at; at = at.parentElement) { const c = rgba(getComputedStyle(at).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
-  const faint = [];
-  for (const node of document.querySelectorAll('body *')) {
-    const said = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    const style = getComputedStyle(node);
-    if (!said || node.closest('.unseen, .skip, noscript') || style.visibility === 'hidden') continue;
-    const ink = node.namespaceURI.endsWith('svg') ? style.fill : style.color;
-    const paper = node.matches('.mark-no') ? rgba(getComputedStyle(document.querySelector('.mark-sign')).fill) : behind(node);
-    const [a, b] = [light(rgba(ink)), light(paper)].sort((x, y) => y - x);
-    const ratio = (a + .05) / (b + .05), size = parseFloat(style.fontSize), bold = style.fontWeight >= 700;
-    if (ratio < (size >= 24 || (bold && size >= 18.6) ? 3 : 4.5)) faint.push(`${node.nodeName}.${node.className.baseVal ?? node.className} "${node.textContent.slice(0, 30)}" ${ratio.toFixed(2)}`);
-  }
-  return faint;
-}"""
-
-# What can be reached must say what it is, and everything that looks like a control must be reachable.
-NAMELESS = """() => [...document.querySelectorAll('a, button, input, summary, [tabindex="0"], svg:not([aria-hidden]), img')]
-  .filter((node) => !(node.getAttribute('aria-label') ?? node.textContent).trim() && !document.querySelector(`label[for="${node.id || '-'}"]`) && node.nodeName !== 'IMG')
-  .map((node) => node.outerHTML.slice(0, 100))"""
-
-WIDER = """() => {
-  const over = document.documentElement.scrollWidth - innerWidth;
-  return over <= 0 ? [] : [...document.querySelectorAll('main *')].filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !node.closest('.wide')).map((node) => node.outerHTML.slice(0, 100)).slice(0, 5).concat(`${over} px`);
-}"""
-
 
 class Reader:
     """A browser window, and everything it complained of or asked for."""
@@ -72,9 +43,8 @@ class Reader:
 
     def look(self, what):
         """What holds for every view; and a picture of it."""
-        for name, check in [("wider than the window", WIDER), ("hard to read", FAINT), ("without a name", NAMELESS)]:
-            wrong = self.page.evaluate(check)
-            assert not wrong, f"{what} {self.name}: {name}: {wrong}"
+        wrong = complaints(self.page)
+        assert not wrong, f"{what} {self.name}: {wrong}"
         assert self.page.locator("h1").count() == 1, f"{what} {self.name}: one headline"
         self.page.screenshot(path=self.shots / f"{what}-{self.name}.png", full_page=True)
 
@@ -150,6 +120,8 @@ def filters(reader):
     page.locator("figure details summary").click()
     page.locator("table.figures tbody tr").first.wait_for()
     expect(page.locator("table.figures tbody tr").first).to_contain_text(re.compile(r"\d\d:\d\d"))
+    cut = page.locator(".wide").first.evaluate("(node) => node.scrollWidth - node.clientWidth")
+    assert cut <= 0, f"{reader.name}: {cut} px of the table of minutes are out of sight"
 
 
 def missing_is_not_zero(reader):
@@ -175,7 +147,7 @@ def missing_is_not_zero(reader):
 def main(base, pid, shots):
     shots.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"])
+        browser = chromium(playwright)
         readers = [Reader(browser, base, *window, shots) for window in READERS]
         for reader in readers:
             reader.go("/")

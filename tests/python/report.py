@@ -10,12 +10,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-READERS = [(1280, "light", "screen"), (1280, "dark", "screen"), (390, "light", "screen"), (390, "dark", "screen"), (794, "dark", "print")]
+from browser import chromium, complaints
 
-# Elements that reach beyond the window.
-WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-  [...document.querySelectorAll('main *')].filter((node) => node.getBoundingClientRect().right > innerWidth + 1)
-    .map((node) => node.outerHTML.slice(0, 100)).slice(0, 5).concat(`${document.documentElement.scrollWidth} px`)"""
+READERS = [(1280, "light", "screen"), (1280, "dark", "screen"), (390, "light", "screen"), (390, "dark", "screen"), (794, "dark", "print")]
 
 # Texts of a chart that lie outside it, or over one another.
 OUTSIDE = """() => [...document.querySelectorAll('svg[role="img"]')].filter((svg) => svg.checkVisibility()).flatMap((svg) => {
@@ -26,33 +23,9 @@ OUTSIDE = """() => [...document.querySelectorAll('svg[role="img"]')].filter((svg
   return [...out.map((t) => `outside: ${t.said}`), ...over.map((t) => `over another: ${t.said}`)];
 })"""
 
-# Text whose contrast against what is behind it is below 4.5.
-FAINT = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (css) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; }); return .2126 * r + .7152 * g + .0722 * b; };
-  const behind = (node) => { for (let at = node; at; at = at.parentElement) { const c = rgba(getComputedStyle(at).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
-  const faint = [];
-  for (const node of document.querySelectorAll('main *')) {
-    if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()) || !node.checkVisibility() || node.nodeName === 'title') continue;
-    const style = getComputedStyle(node), drawn = node.namespaceURI.endsWith('svg');
-    const paper = node.matches('.letter') ? rgba(getComputedStyle(node.previousElementSibling).fill) : behind(node);
-    const [a, b] = [light(rgba(drawn ? style.fill : style.color)), light(paper)].sort((x, y) => y - x);
-    if ((a + .05) / (b + .05) < 4.5) faint.push(`${node.nodeName} "${node.textContent.slice(0, 30)}" ${((a + .05) / (b + .05)).toFixed(2)}`);
-  }
-  return faint;
-}"""
-
-NAMELESS = """() => [...document.querySelectorAll('summary, meter, [tabindex="0"], svg:not([aria-hidden])')]
-  .filter((node) => !(node.getAttribute('aria-label') ?? node.textContent).trim()).map((node) => node.outerHTML.slice(0, 100))"""
-
-CHECKS = [("wider than the window", WIDER), ("in a chart", OUTSIDE), ("hard to read", FAINT), ("without a name", NAMELESS)]
-
-
 def look(page, what):
-    for name, check in CHECKS:
-        wrong = page.evaluate(check)
-        assert not wrong, f"{what}: {name}: {wrong}"
+    wrong = {**complaints(page), "in a chart": page.evaluate(OUTSIDE)}
+    assert not any(wrong.values()), f"{what}: {wrong}"
 
 
 def read(browser, path, shots, width, scheme, media):
@@ -88,7 +61,7 @@ def main():
     path, shots = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     shots.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = chromium(driver)
         for width, scheme, media in READERS:
             read(browser, path, shots, width, scheme, media)
         # With its policy in force the page is the same: nothing of it is refused.
