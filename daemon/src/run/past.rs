@@ -196,39 +196,16 @@ fn counted((minute, count): (Minute, i64)) -> Point {
 mod tests {
     use ebbd_core::columns::{Footer, SliceRowRef, write_minutes, write_slices};
     use ebbd_core::detect::{SliceVerdict, Verdict};
-    use ebbd_core::model::{SealedMinute, SliceId, StreamId};
+    use ebbd_core::model::{SealedMinute, StreamId};
     use ebbd_core::simulate::{Shop, ShopSpec};
 
     use super::*;
+    use crate::outlet::tests::verdict;
     use crate::store::Place;
     use crate::sys::RealDisk;
 
     /// Midnight, UTC: what is read lies on both sides of it.
     const MIDNIGHT: Minute = Minute(29_922_480);
-
-    fn verdict(observed: i64) -> SliceVerdict {
-        SliceVerdict {
-            slice: SliceId(0),
-            verdict: Verdict::Ok,
-            observed: Some(observed),
-            observed_max: None,
-            expected: Some(10.0),
-            low: Some(5.0),
-            high: Some(15.0),
-            completeness: 1.0,
-            evidence: 0.0,
-            threshold: 17.0,
-            onset: None,
-            since_onset: Default::default(),
-            deep: false,
-            recovering: false,
-            escalated: false,
-            drift: ebbd_core::detect::Drift::default(),
-            declared: None,
-            before_drop: None,
-            at_normal: None,
-        }
-    }
 
     /// Counts from 40 minutes before midnight to 40 after, but for one minute; verdicts of the last 20.
     fn write(dir: &Path, spec: &StreamSpec) -> Vec<Arc<SealedMinute>> {
@@ -247,7 +224,7 @@ mod tests {
             published.expect("written");
         }
         let verdicts: Vec<SliceVerdict> =
-            sealed.iter().map(|sealed| verdict(sealed.watched_count())).collect();
+            sealed.iter().map(|sealed| verdict(sealed.watched_count(), Verdict::Ok)).collect();
         let whole = Slice::default();
         let judged = sealed.iter().zip(&verdicts).map(|(sealed, verdict)| SliceRowRef {
             minute: sealed.minute,

@@ -9,12 +9,11 @@ use ebbd_core::columns::{
     Dataset, Footer, IncidentRow, MoneyRow, SliceRowRef, SourceRowRef, write_alarms, write_incident_money,
     write_incidents, write_marks, write_slices, write_sources,
 };
-use ebbd_core::detect::{SinceOnset, SliceVerdict, Verdict};
-use ebbd_core::model::{
-    Mark, Minute, Slice, SliceId, SourceId, SourceMinute, SourceState, StreamSpec, TimeUs,
-};
+use ebbd_core::detect::{SliceVerdict, Verdict};
+use ebbd_core::model::{Mark, Minute, Slice, SourceId, SourceMinute, SourceState, StreamSpec, TimeUs};
 
 use super::*;
+use crate::outlet::tests as outlet_tests;
 use crate::store::Place;
 use crate::sys::RealDisk;
 
@@ -31,27 +30,9 @@ fn place(dir: &Path) -> Place {
 }
 
 fn verdict(observed: Option<i64>) -> SliceVerdict {
-    SliceVerdict {
-        slice: SliceId(0),
-        verdict: if observed.is_some() { Verdict::Ok } else { Verdict::NoData },
-        observed,
-        observed_max: observed.map(|o| o as f64),
-        expected: Some(10.0),
-        low: Some(5.0),
-        high: None,
-        completeness: 1.0,
-        evidence: 0.5,
-        threshold: 17.0,
-        onset: None,
-        since_onset: SinceOnset::default(),
-        deep: false,
-        recovering: false,
-        escalated: false,
-        drift: ebbd_core::detect::Drift::default(),
-        declared: None,
-        before_drop: None,
-        at_normal: None,
-    }
+    let word = if observed.is_some() { Verdict::Ok } else { Verdict::NoData };
+    let observed_max = observed.map(|o| o as f64);
+    SliceVerdict { observed, observed_max, high: None, evidence: 0.5, ..outlet_tests::verdict(0, word) }
 }
 
 fn write_verdicts(dir: &Path, name: &str, rows: &[(Minute, &Slice, Option<i64>, u32)]) -> PathBuf {

@@ -1,33 +1,10 @@
 //! The board's bounds.
 
 use ebbd_core::judge::SliceRow;
-use ebbd_core::model::{SliceId, StreamId, TimeUs};
+use ebbd_core::model::{StreamId, TimeUs};
 
 use super::*;
-
-pub fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
-    SliceVerdict {
-        slice: SliceId(0),
-        verdict: word,
-        observed: Some(observed),
-        observed_max: None,
-        expected: Some(10.0),
-        low: Some(5.0),
-        high: Some(15.0),
-        completeness: 1.0,
-        evidence: 0.0,
-        threshold: 17.0,
-        onset: None,
-        since_onset: Default::default(),
-        deep: false,
-        recovering: false,
-        escalated: false,
-        drift: ebbd_core::detect::Drift::default(),
-        declared: None,
-        before_drop: None,
-        at_normal: None,
-    }
-}
+use crate::outlet::tests::verdict;
 
 /// A minute of so many slices, the last of which is down.
 pub fn minute(at: i32, slices: usize) -> JudgedMinute {

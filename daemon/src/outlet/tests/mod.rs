@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ebbd_core::alarm::{AlarmRecord, Because, DataQuality, Kind, Notify, Severity, State};
-use ebbd_core::model::Slice;
+use ebbd_core::detect::{Drift, SinceOnset, SliceVerdict, Verdict};
+use ebbd_core::model::{Slice, SliceId};
 
 use super::{AlarmHub, AlarmSocketOptions, Board, Outlets};
 use crate::telemetry::Telemetry;
@@ -49,6 +50,31 @@ impl Served {
         outlets.serve_alarms(UnixListener::bind(&path).unwrap(), options).unwrap();
         let board = Board::new(Arc::clone(&telemetry));
         Served { hub, board, telemetry, outlets, path, _folder: folder }
+    }
+}
+
+/// A slice's minute of which ten were expected.
+pub(crate) fn verdict(observed: i64, word: Verdict) -> SliceVerdict {
+    SliceVerdict {
+        slice: SliceId(0),
+        verdict: word,
+        observed: Some(observed),
+        observed_max: None,
+        expected: Some(10.0),
+        low: Some(5.0),
+        high: Some(15.0),
+        completeness: 1.0,
+        evidence: 0.0,
+        threshold: 17.0,
+        onset: None,
+        since_onset: SinceOnset::default(),
+        deep: false,
+        recovering: false,
+        escalated: false,
+        drift: Drift::default(),
+        declared: None,
+        before_drop: None,
+        at_normal: None,
     }
 }
 
