@@ -74,6 +74,32 @@ fn it_fills_a_terminal_and_leaves_it_as_it_was() {
     running.stop_in_order();
 }
 
+/// What a command tells a terminal of 80 columns.
+fn told_a_terminal(place: &Place, command: &[&str], colours: bool) -> String {
+    let out = place.path("terminal");
+    let mut terminal = python_command("terminal.py");
+    terminal.args(["80", "24"]).arg(&out).args(["q", "--", super::support::EBBD]);
+    terminal.args(command).arg("-c").arg(place.config());
+    if !colours {
+        terminal.env("WITHOUT_COLOUR", "1");
+    }
+    let ended = json(&terminal.output().unwrap());
+    assert_eq!(ended["code"], 0, "{command:?}: {ended}");
+    fs::read_to_string(&out).unwrap()
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let (place, running) = judged();
+    for command in [&["top", "--every", "100ms"][..], &["top", "--once"]] {
+        let [with, without] = [true, false].map(|colours| told_a_terminal(&place, command, colours));
+        assert!(with.contains("\u{1b}[1mSLICES"), "{command:?}: {with:?}");
+        assert!(without.contains("SLICES") && !without.contains("\u{1b}[1m"), "{command:?}: {without:?}");
+        assert_eq!(with.contains("q quits"), command.len() == 3, "{command:?}: {with:?}");
+    }
+    running.stop_in_order();
+}
+
 #[test]
 fn scripts_get_text_or_json_and_an_exit_code() {
     let (place, running) = judged();

@@ -1,4 +1,7 @@
-//! Figures as people read them: `18,204`, `3 h 12 min`, `14:03 CET`, and how wide their terminal is.
+//! Figures as people read them: `18,204`, `3 h 12 min`, `14:03 CET`; how wide their terminal is, and whether it wants
+//! colours.
+
+use std::io::IsTerminal;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -11,6 +14,11 @@ pub(super) fn terminal_columns() -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let seen = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
     told.or_else(seen).filter(|columns| *columns > 0).unwrap_or(COLUMNS)
+}
+
+/// Whether standard output is a terminal that wants colours (<https://no-color.org>).
+pub(super) fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty())
 }
 
 /// `18,204`.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ebbd_core::model::{Slice, TimeUs};
+use ebbd_core::report::visible;
 
 use super::failure::Failure;
 use crate::config::Config;
-use crate::stored::{Period, Stored};
+use crate::stored::{AlarmName, Period, Stored};
 
 /// A day in microseconds.
 const DAY_US: i64 = 86_400_000_000;
@@ -78,11 +79,7 @@ impl ConditionArgs {
     /// # Errors
     /// A dimension that is named twice.
     pub(super) fn slice(&self) -> Result<Slice, Failure> {
-        let slice = Slice::of(self.slice.iter().cloned());
-        match slice.0.len() == self.slice.len() {
-            true => Ok(slice),
-            false => Err(Failure::usage("--slice names a dimension twice; a slice has one value of each")),
-        }
+        slice_of(&self.slice)
     }
 }
 
@@ -120,6 +117,31 @@ impl SliceArgs {
                 Err(Failure::usage(format!("name one of the streams with --stream: {}", several.join(", "))))
             }
         }
+    }
+}
+
+/// An alarm that was asked for is not there.
+pub(super) fn no_alarm(stored: &Stored, name: &AlarmName) -> Failure {
+    let shown = match name {
+        AlarmName::No(no) => no.to_string(),
+        AlarmName::Id(id) => visible(id),
+    };
+    let dirs: Vec<String> = stored.dirs().iter().map(|dir| dir.display().to_string()).collect();
+    Failure::no(format!(
+        "no alarm {shown} in {}; its records are stored some minutes after they are made ([parquet] roll)",
+        dirs.join(", ")
+    ))
+}
+
+/// The slice of these conditions.
+///
+/// # Errors
+/// A dimension that is named twice.
+pub(super) fn slice_of(conditions: &[(String, String)]) -> Result<Slice, Failure> {
+    let slice = Slice::of(conditions.iter().cloned());
+    match slice.0.len() == conditions.len() {
+        true => Ok(slice),
+        false => Err(Failure::usage("--slice names a dimension twice; a slice has one value of each")),
     }
 }
 

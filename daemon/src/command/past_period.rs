@@ -124,21 +124,3 @@ pub(super) fn directories(dirs: &[PathBuf], config: Option<&Path>) -> Result<Vec
     let config = Config::load(config).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(vec![config.data_dir])
 }
-
-/// `dimension=value`.
-///
-/// # Errors
-/// Text without `=`, in words.
-pub(super) fn condition(text: &str) -> Result<(String, String), String> {
-    let (dimension, value) = text.split_once('=').ok_or("write dimension=value, such as marketplace=US")?;
-    Ok((dimension.to_owned(), value.to_owned()))
-}
-
-/// The slice of these conditions.
-pub(super) fn slice(conditions: &[(String, String)]) -> Result<Slice, Failure> {
-    let slice = Slice::of(conditions.iter().cloned());
-    match slice.0.len() == conditions.len() {
-        true => Ok(slice),
-        false => Err(Failure::usage("--slice names a dimension twice: a slice has one value of each")),
-    }
-}

@@ -13,7 +13,7 @@ use ebbd_core::report::visible_json;
 
 use super::OK;
 use super::failure::Failure;
-use super::lookup::{DataArgs, PeriodArgs, SliceArgs};
+use super::lookup::{DataArgs, PeriodArgs, SliceArgs, no_alarm};
 use crate::config::Config;
 use crate::stored::{AlarmName, Period, Stored, StoredError};
 
@@ -124,15 +124,7 @@ pub(super) fn page_of(data_dir: &Path, config: &Config, no: u64) -> Result<Strin
 
 fn of_alarm(stored: &Stored, config: &Config, name: &AlarmName) -> Result<Dossier, Failure> {
     let Some(history) = stored.alarm(name)? else {
-        let shown = match name {
-            AlarmName::No(no) => no.to_string(),
-            AlarmName::Id(id) => id.clone(),
-        };
-        let dirs: Vec<String> = stored.dirs().iter().map(|dir| dir.display().to_string()).collect();
-        return Err(Failure::no(format!(
-            "no alarm {shown} in {}; its records are stored some minutes after they are made ([parquet] roll)",
-            dirs.join(", ")
-        )));
+        return Err(no_alarm(stored, name));
     };
     let own = Stored::open(std::slice::from_ref(&history.dir))?;
     let shapeless =

@@ -44,7 +44,9 @@ pub struct Period {
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
     /// Not a data directory.
-    #[error("{0}: no data of ebbd: a data directory has a folder `minutes`, `slices` or `alarms`")]
+    #[error(
+        "{0}: no data of ebbd: it has no folder `minutes`, `slices` or `alarms`; -c or --data-dir says where they are"
+    )]
     Bare(PathBuf),
     /// The disk refused.
     #[error("{path}: {source}")]

@@ -9,7 +9,6 @@ mod weeks;
 
 pub(super) use list::what;
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -19,6 +18,7 @@ use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 
 use super::figures;
+use super::lookup::condition;
 use super::reach::{Reach, tell};
 use super::{TROUBLE, USAGE};
 use crate::config::parse_duration_us;
@@ -166,13 +166,6 @@ enum Said {
     None,
 }
 
-fn condition(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((dimension, value)) if !dimension.is_empty() => Ok((dimension.to_owned(), value.to_owned())),
-        _ => Err("write dimension=value, as in marketplace=US".to_owned()),
-    }
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     let us = u64::try_from(parse_duration_us(text)?).unwrap_or(0);
     Ok(Duration::from_micros(us))
@@ -222,9 +215,8 @@ fn print_json(value: &impl serde::Serialize) {
 
 /// How standard output is written to.
 fn style() -> Style {
-    let terminal = std::io::stdout().is_terminal();
-    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
-    Style { zone: TimeZone::system(), width: figures::terminal_columns().clamp(80, 200), colour }
+    let width = figures::terminal_columns().clamp(80, 200);
+    Style { zone: TimeZone::system(), width, colour: figures::colours() }
 }
 
 fn usage(why: &str) -> i32 {

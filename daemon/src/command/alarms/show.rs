@@ -13,7 +13,7 @@ use super::{ShowArgs, ask, print_json, style};
 use crate::command::{NO, OK, TROUBLE};
 use crate::config::Config;
 use crate::control::{NumberedAlarm, Request};
-use crate::stored::{AlarmName, Stored};
+use crate::stored::{AlarmName, Stored, StoredError};
 
 /// Evidence below so many times the bar is barely over it.
 const BARELY: f64 = 1.3;
@@ -81,7 +81,10 @@ fn weeks(config: &Config, spec: &StreamSpec, record: &AlarmRecord) -> Vec<WeekAg
     let read =
         Stored::open(std::slice::from_ref(&config.data_dir)).and_then(|stored| before(&stored, spec, record));
     read.unwrap_or_else(|error| {
-        eprintln!("ebbd alarms: the weeks before can't be read: {error}");
+        // Reached by --socket, its data may lie elsewhere: that is nothing to be told on being woken.
+        if !matches!(error, StoredError::Bare(_)) {
+            eprintln!("ebbd alarms: the weeks before can't be read: {error}");
+        }
         Vec::new()
     })
 }

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{ExplainArgs, period};
 use crate::command::failure::Failure;
-use crate::command::past_period::{self, PastPeriod};
+use crate::command::lookup::slice_of;
+use crate::command::past_period::PastPeriod;
 use crate::command::{NO, OK};
 
 /// Evidence within this factor of its bar passes it, or misses it, barely.
@@ -20,7 +21,7 @@ const BARELY: f64 = 1.25;
 
 /// Looks at the minute and prints; gives the exit code: 1 when it did not alarm.
 pub(super) fn run(args: &ExplainArgs, at: TimeUs, json: bool, out: &mut dyn Write) -> Result<i32, Failure> {
-    let slice = past_period::slice(&args.slice)?;
+    let slice = slice_of(&args.slice)?;
     let span = period::minute_span(at);
     let mut period = PastPeriod::open(&args.data_dir, args.config.as_deref(), args.stream.as_deref(), span)?;
     let look = period.look(&slice)?;

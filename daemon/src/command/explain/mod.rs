@@ -24,8 +24,7 @@ use ebbd_core::localize::{Direction, LeafTable, Reach, locate};
 use ebbd_core::model::TimeUs;
 
 use super::failure::Failure;
-use super::lookup::{from_time, to_time};
-use super::past_period;
+use super::lookup::{condition, from_time, to_time};
 use super::{NO, OK, TROUBLE, USAGE};
 use crate::stored::AlarmName;
 
@@ -54,7 +53,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "TIME", value_parser = to_time, requires = "from")]
     to: Option<TimeUs>,
     /// Only within this slice; with --at: the slice that is asked about; may be repeated
-    #[arg(long, value_name = "DIM=VALUE", value_parser = past_period::condition)]
+    #[arg(long, value_name = "DIM=VALUE", value_parser = condition)]
     slice: Vec<(String, String)>,
     /// Why this minute did or did not alarm
     #[arg(long, value_name = "TIME", value_parser = from_time, conflicts_with = "rise")]
@@ -108,8 +107,11 @@ pub(super) fn run_to(args: &ExplainArgs, json: bool, out: &mut dyn Write) -> Res
     if args.suggest_watch {
         return suggest::run(args, json, out);
     }
-    let table = period::table(args)?;
-    Ok(explain(&table, args, json, out))
+    let asked = period::table(args)?;
+    if let Some(heading) = asked.heading.filter(|_| !json) {
+        let _ = out.write_all(heading.as_bytes());
+    }
+    Ok(explain(&asked.table, args, json, out))
 }
 
 fn explain(table: &LeafTable, args: &ExplainArgs, json: bool, out: &mut dyn Write) -> i32 {

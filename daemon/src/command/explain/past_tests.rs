@@ -46,7 +46,7 @@ fn a_period_is_explained_from_the_minutes_alone() {
     assert_eq!(quiet, (NO, String::new()));
     let within = "--from 2026-11-22T14:00:00Z --to 2026-11-22T14:40:00Z --slice marketplace=DE";
     assert_eq!(explained(dir.path(), within, true).0, NO, "DE had nothing to do with it");
-    assert_eq!(explained(dir.path(), "--alarm 47", true).0, USAGE);
+    assert_eq!(explained(dir.path(), "--alarm 47", true).0, NO);
 }
 
 #[test]
@@ -98,6 +98,10 @@ fn an_alarm_is_explained_over_its_whole_time() {
     assert_eq!(code, OK, "{lines}");
     assert_eq!(first(&lines)["slice"], json!({"feature": "one-click", "marketplace": "US"}), "{lines}");
     assert_eq!(records.last().unwrap().state, State::Resolved);
+    let (_, words) = explained(dir.path(), "--alarm 1", false);
+    let heading: Vec<&str> = words.lines().take(2).collect();
+    assert!(heading[0].starts_with("1  US / one-click: orders -"), "{words}");
+    assert!(heading[1].starts_with("   2026-11-22 ") && heading[1].ends_with(" min)"), "{words}");
 }
 
 #[test]

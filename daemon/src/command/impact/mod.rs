@@ -17,8 +17,8 @@ use ebbd_core::alarm::block::instant;
 use ebbd_core::model::TimeUs;
 
 use super::failure::Failure;
-use super::lookup::{from_time, to_time};
-use super::past_period::{self, PastPeriod, directories};
+use super::lookup::{condition, from_time, no_alarm, slice_of, to_time};
+use super::past_period::{PastPeriod, directories};
 use super::{NO, OK};
 use crate::stored::{AlarmName, Period, Stored};
 use figure::Figure;
@@ -45,7 +45,7 @@ pub struct ImpactArgs {
     #[arg(long, value_name = "TIME", value_parser = to_time, requires = "from")]
     to: Option<TimeUs>,
     /// A condition of the slice; may be repeated [default: the whole stream]
-    #[arg(long, value_name = "DIM=VALUE", value_parser = past_period::condition)]
+    #[arg(long, value_name = "DIM=VALUE", value_parser = condition)]
     slice: Vec<(String, String)>,
     /// The stream, if there are several
     #[arg(long, value_name = "NAME")]
@@ -95,7 +95,7 @@ fn asked(args: &ImpactArgs) -> [TimeUs; 2] {
 }
 
 fn of_period(args: &ImpactArgs) -> Result<Figure, Failure> {
-    let slice = past_period::slice(&args.slice)?;
+    let slice = slice_of(&args.slice)?;
     let mut period =
         PastPeriod::open(&args.data_dir, args.config.as_deref(), args.stream.as_deref(), asked(args))?;
     let held = period.hold(&slice, false, &mut |_| {})?;
@@ -108,7 +108,7 @@ fn of_alarm(args: &ImpactArgs, name: &AlarmName) -> Result<Figure, Failure> {
     let dirs = directories(&args.data_dir, args.config.as_deref())?;
     let stored = Stored::open(&dirs).map_err(|error| Failure::trouble(error.to_string()))?;
     let found = stored.alarm(name).map_err(|error| Failure::trouble(error.to_string()))?;
-    let history = found.ok_or_else(|| Failure::usage("there is no such alarm in the data directory"))?;
+    let history = found.ok_or_else(|| no_alarm(&stored, name))?;
     let record = history.newest();
     let mut figure = Figure::of_record(record);
     let times = [record.onset.as_ref().map(|onset| onset[1].as_str()), record.ended.as_deref()];

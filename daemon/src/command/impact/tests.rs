@@ -140,7 +140,7 @@ fn where_nothing_can_be_expected_or_asked_it_is_said() {
     assert_eq!(impact(dir.path(), &format!("{PERIOD} --slice colour=red")).0, USAGE);
     let empty = "--from 2025-01-01 --to 2025-01-01";
     assert_eq!(impact(dir.path(), empty).0, TROUBLE);
-    assert_eq!(impact(dir.path(), "--alarm 47").0, USAGE);
+    assert_eq!(impact(dir.path(), "--alarm 47").0, NO);
     let (code, text) = impact(dir.path(), "--incidents --from 2026-11-01 --to 2026-11-30");
     assert_eq!(
         (code, text.as_str()),

@@ -20,6 +20,8 @@ pub(super) struct Shown<'a> {
     pub(super) rates: &'a Rates,
     /// Why the daemon does not answer any more.
     pub(super) silent: Option<&'a str>,
+    /// Whether it is drawn again and again, until a key is pressed.
+    pub(super) live: bool,
 }
 
 /// Events a second of each stream, from two looks at what was counted.
@@ -132,7 +134,8 @@ fn head(shown: &Shown<'_>, style: &Style) -> Row {
     let status = &shown.report.status;
     let begin = format!("ebbd on {}", visible(&status.host));
     let about = format!("   {}, up {}", visible(&status.state), span(status.uptime_s));
-    let end = format!("{}   q quits", clock(&status.now, &status.now, &style.zone));
+    let keys = if shown.live { "   q quits" } else { "" };
+    let end = clock(&status.now, &status.now, &style.zone) + keys;
     let taken = [&begin, &about, &end].iter().map(|text| text.chars().count()).sum();
     let gap = " ".repeat(style.width.saturating_sub(taken).max(3));
     Row::default().and(Some(Tone::Plain), begin).and(None, about + &gap + &end)

@@ -16,7 +16,7 @@ use ebbd_core::report::visible_json;
 use ebbd_core::report::watch::Style;
 use jiff::tz::TimeZone;
 
-use super::figures::terminal_columns;
+use super::figures::{colours, terminal_columns};
 use super::reach::{Reach, tell};
 use super::{OK, TROUBLE};
 use crate::config::parse_duration_us;
@@ -68,7 +68,7 @@ pub fn run(args: &TopArgs) -> i32 {
     }
     if args.once || !watched {
         let style = Style { zone: TimeZone::system(), width: terminal_columns(), colour: colours() };
-        let shown = Shown { report: &first, rates: &Rates::default(), silent: None };
+        let shown = Shown { report: &first, rates: &Rates::default(), silent: None, live: false };
         frame(&shown, &style, usize::MAX).iter().for_each(|line| println!("{line}"));
         return OK;
     }
@@ -79,12 +79,6 @@ fn ask(path: &Path) -> Result<NowReport, CallError> {
     let answer = call(path, &Request::Now)?;
     serde_json::from_value(answer)
         .map_err(|why| CallError::Strange { path: path.to_owned(), why: why.to_string() })
-}
-
-/// Whether standard output is a terminal that wants colours.
-fn colours() -> bool {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
-    std::io::stdout().is_terminal() && !plain
 }
 
 fn json(path: &Path, args: &TopArgs, first: &NowReport) -> i32 {
@@ -125,7 +119,7 @@ fn live(path: &Path, every: Duration, first: NowReport) -> i32 {
     loop {
         let (width, rows) = terminal.size();
         let style = Style { zone: zone.clone(), width, colour };
-        let shown = Shown { report: &report, rates: &rates, silent: silent.as_deref() };
+        let shown = Shown { report: &report, rates: &rates, silent: silent.as_deref(), live: true };
         if terminal.draw(&frame(&shown, &style, rows)).is_err() {
             return OK;
         }

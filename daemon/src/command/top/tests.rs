@@ -75,7 +75,7 @@ fn drawn(report: &NowReport, width: usize, rows: usize) -> String {
     before.status.streams[0].counted -= 100;
     rates.note(&before, begun);
     rates.note(report, begun + Duration::from_secs(2));
-    let lines = frame(&Shown { report, rates: &rates, silent: None }, &style, rows);
+    let lines = frame(&Shown { report, rates: &rates, silent: None, live: true }, &style, rows);
     assert!(lines.len() <= rows, "{lines:#?}");
     assert!(lines.iter().all(|line| line.chars().count() <= width && !line.contains('\u{1b}')), "{lines:#?}");
     lines.join("\n")
@@ -110,7 +110,12 @@ fn trouble_is_told_first_and_in_colour_where_it_is_wanted() {
     report.status.degraded = vec!["the disk is full".to_owned()];
     report.status.ledger.balances = false;
     let style = Style { zone: TimeZone::UTC, width: 80, colour: true };
-    let shown = Shown { report: &report, rates: &Rates::default(), silent: Some("no daemon answers at x") };
+    let shown = Shown {
+        report: &report,
+        rates: &Rates::default(),
+        silent: Some("no daemon answers at x"),
+        live: true,
+    };
     let lines = frame(&shown, &style, 24);
     assert!(lines[1].contains("\x1b[1;31mNO ANSWER: no daemon answers at x"), "{lines:#?}");
     assert!(lines[2].contains("\x1b[1;31mDEGRADED: the disk is full"), "{lines:#?}");
@@ -122,12 +127,21 @@ fn trouble_is_told_first_and_in_colour_where_it_is_wanted() {
 }
 
 #[test]
+fn only_who_can_press_a_key_is_told_of_it() {
+    let (report, style) = (report(), Style::plain());
+    let head =
+        |live| frame(&Shown { report: &report, rates: &Rates::default(), silent: None, live }, &style, 1);
+    assert!(head(true)[0].ends_with(" UTC   q quits"), "{:?}", head(true));
+    assert!(head(false)[0].ends_with(" UTC"), "{:?}", head(false));
+}
+
+#[test]
 fn a_daemon_that_has_judged_nothing_is_shown_too() {
     let report = NowReport {
         status: StatusReport { streams: vec![StreamStatus::default()], ..StatusReport::default() },
         ..NowReport::default()
     };
     let style = Style { zone: TimeZone::UTC, width: 80, colour: false };
-    let shown = Shown { report: &report, rates: &Rates::default(), silent: None };
+    let shown = Shown { report: &report, rates: &Rates::default(), silent: None, live: true };
     assert!(frame(&shown, &style, 24).join("\n").contains("no minute judged yet"));
 }

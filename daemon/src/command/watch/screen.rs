@@ -28,8 +28,7 @@ impl Screen {
     pub(super) fn here(json: bool) -> Screen {
         let terminal = io::stdout().is_terminal();
         let zone = if terminal { TimeZone::system() } else { TimeZone::UTC };
-        let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|text| text.is_empty());
-        let style = Style { zone, width: figures::terminal_columns(), colour };
+        let style = Style { zone, width: figures::terminal_columns(), colour: figures::colours() };
         Screen { style, ..Screen::plain(Box::new(io::stdout()), json) }
     }
 
