@@ -50,7 +50,7 @@ pub(super) struct CheckArgs {
 
 fn parse_format(name: &str) -> Result<Format, String> {
     let found = Format::ALL.into_iter().find(|format| format.name() == name);
-    found.ok_or_else(|| "known: ndjson, influx, statsd".to_owned())
+    found.ok_or_else(|| format!("known: {}", Format::ALL.map(Format::name).join(", ")))
 }
 
 /// Runs the check; 0 if all is well, 1 if no line of the sample would be counted, 2 if the configuration

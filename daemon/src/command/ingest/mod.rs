@@ -23,7 +23,8 @@ use std::cell::Cell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ebbd_core::decode::{Format, SourceSpec};
 use ebbd_core::model::StreamId;
 
@@ -47,8 +48,8 @@ pub struct IngestArgs {
     /// Files (plain, .gz, .zst), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the files hold
-    #[arg(long, value_enum, default_value = "ndjson")]
+    /// What the files hold: lines of a format, or `minutes`, tables of counts as CSV or Parquet
+    #[arg(long, value_parser = formats(), default_value = "ndjson")]
     format: IngestFormat,
     /// The stream that the lines belong to, where the lines do not say it
     #[arg(long, value_name = "NAME")]
@@ -67,29 +68,13 @@ pub struct IngestArgs {
     config: Option<PathBuf>,
 }
 
-/// What can be ingested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum IngestFormat {
-    /// One JSON object a line
-    Ndjson,
-    /// InfluxDB line protocol
-    Influx,
-    /// StatsD and DogStatsD counters
-    Statsd,
-    /// A table of counts per minute, CSV or Parquet
-    Minutes,
-}
+/// What can be ingested: lines of a format, or a table of counts per minute, CSV or Parquet.
+type IngestFormat = Option<Format>;
 
-impl IngestFormat {
-    /// The format of the lines; none for tables.
-    fn lines(self) -> Option<Format> {
-        match self {
-            IngestFormat::Ndjson => Some(Format::Ndjson),
-            IngestFormat::Influx => Some(Format::Influx),
-            IngestFormat::Statsd => Some(Format::Statsd),
-            IngestFormat::Minutes => None,
-        }
-    }
+/// Every format of the registry by its name, and `minutes` for a table.
+fn formats() -> impl TypedValueParser<Value = IngestFormat> {
+    let names = Format::ALL.map(Format::name).into_iter().chain(["minutes"]);
+    PossibleValuesParser::new(names).map(|name| Format::ALL.into_iter().find(|format| format.name() == name))
 }
 
 /// How the files are to be read.
@@ -144,7 +129,7 @@ fn prepare(args: &IngestArgs) -> Result<(Config, Work), String> {
     if let Some(dir) = &args.data_dir {
         config.data_dir.clone_from(dir);
     }
-    let work = route::work(args.format.lines(), args.stream.as_deref(), &config);
+    let work = route::work(args.format, args.stream.as_deref(), &config);
     work.map(|work| (config, work)).map_err(|message| format!("ebbd ingest: {message}"))
 }
 
