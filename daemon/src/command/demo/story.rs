@@ -110,6 +110,9 @@ impl Story {
         if let Some(address) = daemon.http_address() {
             say(&format!("http    http://{address}/"));
         }
+        // Every command that it prints works there, the alarm's `next` line too.
+        let config = self.dir.join("ebbd.toml");
+        say(&format!("ask it  export EBBD_CONFIG={}; ebbd top", config.display()));
         println!();
     }
 
