@@ -242,7 +242,7 @@ fn estimates_are_near() {
 
 proptest::proptest! {
     #[test]
-    fn any_sample_is_answered(text in "(\\PC{0,40}\n){0,6}|[{}\":,a-z0-9|#=\\\\ \n]{0,120}", at in 0usize..3) {
+    fn any_sample_is_answered(text in "(\\PC{0,40}\n){0,6}|[{}\":,a-z0-9|#=\\\\ \n]{0,120}", at in 0usize..Format::ALL.len()) {
         let found = sample(&config(""), Format::ALL[at], &text);
         let shown = layout::text(&found, "x");
         proptest::prop_assert!(shown.lines().all(|line| line.chars().count() <= 90));
