@@ -292,6 +292,9 @@ pub enum OutletKind {
 }
 
 impl OutletKind {
+    /// All of them.
+    pub const ALL: [OutletKind; 2] = [OutletKind::Alertmanager, OutletKind::Webhook];
+
     /// The name in the configuration.
     pub fn name(self) -> &'static str {
         match self {

@@ -34,11 +34,13 @@ fn required<'d>(outlet: &Section<'d>, key: &'static str, example: &str) -> Optio
 }
 
 fn kind(item: &Item<'_>) -> Option<OutletKind> {
-    let kinds = [OutletKind::Alertmanager, OutletKind::Webhook];
     let text = item.text()?;
-    let found = kinds.into_iter().find(|kind| kind.name() == text);
+    let found = OutletKind::ALL.into_iter().find(|kind| kind.name() == text);
     if found.is_none() {
-        item.error(format!("unknown outlet type {text:?}"), suggestion(text, &kinds.map(OutletKind::name)));
+        item.error(
+            format!("unknown outlet type {text:?}"),
+            suggestion(text, &OutletKind::ALL.map(OutletKind::name)),
+        );
     }
     found
 }
